@@ -1,6 +1,6 @@
 """The web page, built with Gradio.
 
-No other package imports Gradio, and this one imports it only when a page is built.
+No other package imports Gradio, and this package imports it only when a page is built.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def serve(blocks: gr.Blocks, settings: Settings, port: int) -> None:
 
 
 def stop(blocks: gr.Blocks) -> None:
-    """Stop serving the page; open browser tabs lose their connection."""
+    """Stop serving the page. Open browser tabs lose their connection."""
     from playground.ui.server.start import end
 
     end(blocks)

@@ -1,4 +1,4 @@
-"""Controls for a lane with a chat format: system message, template, thinking and template variables."""
+"""Controls for lanes with a chat format: system message, template, thinking and template variables."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from playground.ui.page.state import PageState
 
 THINK_LABELS = {"drop": "drop", "keep": "keep"}
 LONGEST_SYSTEM = 4000
-"""Maximum number of characters in a system message."""
+"""Maximum system message length in characters."""
 
 
 class ChatFormatControls:
-    """One row of controls in a lane. Created inside a `gr.Blocks`."""
+    """A lane's row of chat format controls. Must be created inside a `gr.Blocks` context."""
 
     def __init__(self, number: int, chat: Controller, recipe: Recipe) -> None:
         """Add the row.
@@ -30,7 +30,7 @@ class ChatFormatControls:
         Args:
             number: lane number, starting at 0.
             chat: controller that provides the library and the catalog.
-            recipe: initial recipe of the lane. The row is visible if the recipe has a chat format.
+            recipe: the lane's initial recipe. The row is visible if the recipe has a chat format.
         """
         self.chat = chat
         templates = self._list_templates(recipe)
@@ -80,7 +80,7 @@ class ChatFormatControls:
 
     @property
     def dependent(self) -> list[Any]:
-        """Components that `update` updates."""
+        """Components updated by `update`."""
         return [self.row, self.instruction, self.system, self.template, self.variables]
 
     def update(self, state: PageState, recipe: Recipe) -> dict[Any, Update]:
@@ -96,7 +96,7 @@ class ChatFormatControls:
         }
 
     def set_to(self, state: PageState, recipe: Recipe) -> dict[Any, Update]:
-        """Set the controls to the values in a recipe."""
+        """Set the controls to a recipe's values."""
         updates = self.update(state, recipe)
         for control, value in (
             (self.system, recipe.system),
@@ -112,19 +112,19 @@ class ChatFormatControls:
         return {self.instruction: gr.update(choices=self._list_instructions(state))}
 
     def _list_instructions(self, state: PageState | None = None, name: str = "") -> list[tuple[str, str]]:
-        """Return the demonstration sets whose instruction can be used as the system message."""
+        """Return the demonstration sets whose instruction can serve as the system message."""
         sets = dict.fromkeys([*self.chat.catalog.sets(state), *([name] if name else [])])
         return [("none", ""), *((each, each) for each in sets)]
 
     def _list_templates(self, recipe: Recipe) -> list[tuple[str, str]]:
-        """Return the available chat templates, starting with the default."""
+        """Return the available chat templates, with the default first."""
         names = self._read_format(lambda library: library.template_names(recipe.adapter))
         kept = [recipe.template] if recipe.template and recipe.template not in names else []
         first = "default" if DEFAULT in names or len(names) <= 1 else "select a template"
         return [(first, ""), *((name, name) for name in (*names, *kept) if len(names) > 1 or kept)]
 
     def _list_variables(self, recipe: Recipe) -> tuple[str, ...]:
-        """Return the variables that the lane's chat template uses."""
+        """Return the variables used by the lane's chat template."""
         if not recipe.kind.chat_format:
             return ()
 
@@ -135,7 +135,7 @@ class ChatFormatControls:
         return self._read_format(read)
 
     def _read_format(self, read: Callable[[Library], tuple[str, ...]]) -> tuple[str, ...]:
-        """Read a property of a chat format from the library, or return () if its adapter is not available."""
+        """Return a property of a chat format from the library, or () if its adapter is unavailable."""
         try:
             return read(self.chat.session.library)
         except InputError:

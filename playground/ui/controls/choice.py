@@ -1,9 +1,9 @@
-"""Controls whose range or choices change while the page is open.
+"""Controls whose range or choices can change while the page is open.
 
-Gradio checks a value against the choices that the server sent last, but a browser may send an event before it
-has received them. For example, a set of two demonstrations has just been chosen, but K is still 3. Gradio
-would then reject the whole event. These controls accept such values and leave it to the handlers to validate
-them and report what is wrong.
+Gradio validates a value against the choices last sent by the server, but the browser may send an event before
+it has received them. For example, K may still be 3 when a set of two demonstrations has just been selected.
+Gradio would reject the whole event. These controls accept such values, which are then validated by the
+handlers.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import gradio as gr
 
 
 class Choice(gr.Dropdown):
-    """A single-choice dropdown whose value may no longer be in the list when a handler reads it."""
+    """A single-choice dropdown whose value may no longer be among the choices when a handler reads it."""
 
-    is_template = True  # makes the browser render it as its base class
+    is_template = True  # renders as the base class in the browser
 
     def preprocess(self, payload: Any) -> str | int | None:
         """Return the value as sent by the browser.
@@ -30,7 +30,7 @@ class Choice(gr.Dropdown):
 
 
 class Choices(gr.CheckboxGroup):
-    """A group of check boxes, some of which may no longer exist when a handler reads them."""
+    """A checkbox group whose values may no longer be among the choices when a handler reads them."""
 
     is_template = True
 

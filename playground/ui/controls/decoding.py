@@ -15,13 +15,13 @@ from playground.ui.controls.events import Updates, Values
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """How one decoding parameter is presented on the page."""
+    """The presentation of a decoding parameter on the page."""
 
     label: str
     about: str
-    """The parameter's effect, in a few words."""
+    """Short description of the parameter's effect."""
     step: float | None = None
-    """Step size for numbers, or None for other types of values."""
+    """Step size of a numeric parameter; None for other types."""
 
 
 PARAMETERS = {
@@ -42,7 +42,7 @@ PARAMETERS = {
     "stop": Parameter(label="Stop sequences", about="one per line; \\n is a newline"),
     "new_seed": Parameter(label="New seed each turn", about="use a new seed for each message"),
 }
-"""Parameters by `Sampling` field, in the order of `DecodingControls.controls`. "new_seed" is page-only."""
+"""Parameters by `Sampling` field, in the order of `DecodingControls.controls`. "new_seed" is not a field."""
 MAIN = ("temperature", "top_p", "repetition_penalty", "max_new_tokens", "seed")
 """Parameters that are always visible."""
 SCOPES = (("prompt and answer", "all"), ("answer only", "answer"))
@@ -71,34 +71,34 @@ SOURCES = (
     "Penalty 1.15: for base models (arXiv 2405.19874). T 0.7: MT-Bench's setting for writing tasks "
     "(arXiv 2306.05685). T 1.0: the model's unmodified distribution. T 0.5: between greedy and T 1.0."
 )
-"""Explains where the presets come from."""
+"""Help text on the origin of the presets."""
 
 
 class DecodingControls:
     """Controls for one set of decoding parameters.
 
-    Created inside a `gr.Blocks`. `compose_main` and `compose_more` add the controls in two places on the
-    page.
+    Must be created inside a `gr.Blocks` context. `compose_main` and `compose_more` add the controls in two
+    places on the page.
     """
 
     def __init__(self, suffix: str = "", most: int | None = None) -> None:
         """Store the options; `compose_main` and `compose_more` add the controls.
 
         Args:
-            suffix: suffix for the ids of the HTML elements.
-            most: maximum number of new tokens that this page allows, or None for no limit.
+            suffix: suffix of the HTML element ids.
+            most: the page's limit on new tokens, or None for no limit.
         """
         self.suffix, self.most = suffix, most
         self._by_name: dict[str, Any] = {}
 
     @property
     def controls(self) -> list[Any]:
-        """Components whose values `read` expects."""
+        """Components whose values are passed to `read`."""
         return [self._by_name[name] for name in PARAMETERS]
 
     @property
     def outputs(self) -> list[Any]:
-        """Components that this class updates."""
+        """Components updated by this class."""
         return [self.preset, *self.controls]
 
     def control(self, name: str) -> Any:
@@ -176,7 +176,7 @@ class DecodingControls:
 
         Args:
             values: values by component.
-            draw_seed: whether to generate a new seed if the controls request one.
+            draw_seed: whether to generate a new seed if the controls are set to do so.
 
         Raises:
             InputError: a value is missing, out of range or of the wrong type.
@@ -192,7 +192,7 @@ class DecodingControls:
         given["stop"] = tuple(line.replace("\\n", "\n") for line in stop.split("\n") if line)
         if new_seed and draw_seed:
             given["seed"] = secrets.randbelow(2**31)
-        Sampling(**given)  # raises InputError if a value is out of range
+        Sampling(**given)  # raises InputError for values out of range
         return given
 
     def draws_seeds(self, values: Values) -> bool:
@@ -205,13 +205,13 @@ class DecodingControls:
     # --- Updates ------------------------------------------------------------------------------------
 
     def set_to(self, sampling: Sampling) -> Updates:
-        """Return the UI updates that set all parameters to the values in `sampling`."""
+        """Return UI updates that set all parameters to the values in `sampling`."""
         values = {name: getattr(sampling, name) for name in PARAMETERS if name not in ("stop", "new_seed")}
         written = "\n".join(text.replace("\n", "\\n") for text in sampling.stop)
         return self.set_some({**values, "stop": written})
 
     def set_some(self, parameters: Mapping[str, Any]) -> Updates:
-        """Return the UI updates that set some parameters, which must include all parameters of a preset."""
+        """Return UI updates for the given parameters, which must include every preset parameter."""
         updates = self._mark(parameters) if parameters else {}
         for name, value in parameters.items():
             part = self._by_name[name]
@@ -219,7 +219,7 @@ class DecodingControls:
         return updates
 
     def copy_from(self, other: DecodingControls, values: Values) -> Updates:
-        """Return the UI updates that copy the values of other decoding controls to these controls."""
+        """Return UI updates that copy the values of other decoding controls to these controls."""
         given = other._by_parameter(values)
         updates: Updates = {self._by_name[name]: value for name, value in given.items()}
         for control, update in self._mark(given).items():
@@ -231,11 +231,11 @@ class DecodingControls:
         return self.set_some(PRESETS.get(str(values[self.preset]), {})) or {self.preset: gr.skip()}
 
     def on_parameter(self, values: Values) -> Updates:
-        """Update the selected preset and the marks on changed parameters after a parameter has changed."""
+        """Update the selected preset and the change markers after a parameter has changed."""
         return self._mark(self._by_parameter(values))
 
     def _mark(self, parameters: Mapping[str, Any]) -> Updates:
-        """Return UI updates for the closest preset, and for the marks on parameters that differ from it."""
+        """Return UI updates that select the closest preset and mark parameters that differ from it."""
         off = {
             name: [key for key, value in preset.items() if parameters.get(key) != value]
             for name, preset in PRESETS.items()

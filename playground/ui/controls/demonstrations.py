@@ -1,4 +1,4 @@
-"""Controls for a lane with demonstrations: set, number (K), selection, ablation and stop rule."""
+"""Controls for lanes with demonstrations: set, number (K), selection, ablation and stop rule."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PICK_LABELS = {"first": "first", "nearest": "nearest to message 1", "nearest-tur
 
 
 class DemonstrationControls:
-    """One row of controls in a lane. Created inside a `gr.Blocks`."""
+    """A lane's row of demonstration controls. Must be created inside a `gr.Blocks` context."""
 
     def __init__(self, number: int, chat: Controller, recipe: Recipe) -> None:
         """Add the row.
@@ -29,7 +29,7 @@ class DemonstrationControls:
         Args:
             number: lane number, starting at 0.
             chat: controller that provides the catalog.
-            recipe: initial recipe of the lane. The row is visible if the recipe has demonstrations.
+            recipe: the lane's initial recipe. The row is visible if the recipe has demonstrations.
         """
         self.chat = chat
         kind, default = recipe.kind, chat.catalog.sets()[chat.catalog.default_set()]
@@ -53,7 +53,7 @@ class DemonstrationControls:
             self._compose_selection(number, kind)
 
     def _compose_selection(self, number: int, kind: LaneKind) -> None:
-        """Add the controls that select and modify demonstrations."""
+        """Add the controls for selecting and modifying demonstrations."""
         self.pick = gr.Dropdown(
             [(PICK_LABELS[pick], pick) for pick in PICKS],
             value="first",
@@ -90,15 +90,15 @@ class DemonstrationControls:
 
     @property
     def dependent(self) -> list[Any]:
-        """Components that `update` updates."""
+        """Components updated by `update`."""
         return [self.row, self.stop_rule, self.other]
 
     def list_sets(self, state: PageState | None = None, name: str = "") -> list[str]:
-        """Return the available demonstration sets, plus `name` even if that set no longer exists."""
+        """Return the available demonstration sets. `name` is included even if the set no longer exists."""
         return list(dict.fromkeys([*self.chat.catalog.sets(state), *([name] if name else [])]))
 
     def update(self, state: PageState, recipe: Recipe) -> dict[Any, Update]:
-        """Show the controls that apply to a recipe, keeping their values."""
+        """Show the controls that apply to a recipe, keeping their current values."""
         return {
             self.row: gr.update(visible=recipe.kind.demonstrations),
             self.stop_rule: gr.update(visible=bool(recipe.kind.stop_rules)),
@@ -106,7 +106,7 @@ class DemonstrationControls:
         }
 
     def set_to(self, state: PageState, recipe: Recipe) -> dict[Any, Update]:
-        """Set the controls to the values in a recipe."""
+        """Set the controls to a recipe's values."""
         name = recipe.demos or self.chat.catalog.default_set()
         updates = self.update(state, recipe)
         return {
@@ -122,14 +122,14 @@ class DemonstrationControls:
     def limit_k(self, state: PageState, demos: str, k: int | None) -> Update:
         """Limit K to the size of a demonstration set.
 
-        Use this only for a set that has just been selected: a late response to an older event would apply the
-        previous set's limit.
+        Use this only for a set that has just been selected. Otherwise, a late response to an older event
+        would apply the previous set's limit.
         """
         chosen = self.chat.catalog.sets(state).get(demos)
         count = len(chosen.demos) if chosen else k or 0
         update = gr.update(maximum=max(1, count), visible=not (chosen and chosen.whole))
         if k is None or k > count:
-            # Otherwise leave K unchanged, because the user may have moved the slider in the meantime.
+            # Otherwise, leave K unchanged, because the user may have moved the slider in the meantime.
             update["value"] = count
         return update
 

@@ -1,4 +1,4 @@
-"""Event options, and the types of handler inputs and results."""
+"""Event options, and types for handler inputs and results."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ Values = Mapping[Any, Any]
 """Inputs of a handler: for each component, its value as sent by the browser."""
 
 HIDDEN: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
-"""Options that hide progress indicators on components and hide the event from the public API.
+"""Options that hide progress indicators and exclude the event from the public API.
 
-The empty list saves time. Without it, Gradio's frontend reacts to every message of an event (ten per second
-while answers grow) by notifying each output that the event is running, and searches the component tree for
-each one.
+The empty list is an optimization. Without it, Gradio's frontend handles every message of an event (ten per
+second during streaming) by notifying each output that the event is running, which requires a search of the
+component tree for each output.
 """
 RAW: dict[str, Any] = {"preprocess": False, "postprocess": False}
-"""Options for handlers that stream answers. Values pass to and from the browser unprocessed.
+"""Options for handlers that stream answers.
 
-Otherwise Gradio would hand each value to another thread, where its component checks it. With about forty
-inputs and eight users, that takes longer than the model needs for its first token. Handlers validate their
-inputs anyway, and `payloads` has already checked the types.
+Values are passed to and from the browser without processing. Otherwise, Gradio would hand each value to
+another thread for validation by its component. With about forty inputs and eight users, that takes longer
+than generating the first token. Handlers validate their inputs anyway, and `payloads` has already checked the
+types.
 """
 QUICK: dict[str, Any] = {**HIDDEN, "concurrency_limit": None}
-"""Options for handlers that never block, so any number of them may run at once. Includes `HIDDEN`."""
+"""Options for non-blocking handlers, without a concurrency limit. Includes `HIDDEN`."""

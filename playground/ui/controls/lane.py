@@ -1,4 +1,4 @@
-"""One lane on the page: its components, and the recipe read from its controls."""
+"""A lane on the page: its components, and the recipe read from its controls."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ CONTROLS = (
     "think",
     "variables",
 )
-"""A lane's controls, in the order in which handlers receive their values; these are `Recipe` fields."""
+"""A lane's controls, named after `Recipe` fields, in the order in which handlers receive their values."""
 EMPTY = {"pick": "first", "overflow": "refuse", "stop_rule": "own", "think": "drop"}
-"""Values of controls for which the browser sent no selection. For all other controls the value is ""."""
+"""Defaults for controls without a selection. The default of all other controls is ""."""
 OVERFLOW_LABELS = {
     "refuse": "reject it and show token counts",
     "drop-turns": "drop the oldest turns",
@@ -58,7 +58,7 @@ element.addEventListener('click', (event) => {
 
 
 class Lane:
-    """The components of one lane. Created inside a `gr.Blocks`."""
+    """The components of a lane. Must be created inside a `gr.Blocks` context."""
 
     def __init__(self, number: int, chat: Controller, spec: str, visible: bool = True) -> None:
         self.number = number
@@ -86,7 +86,8 @@ class Lane:
                 )
             self.meter = gr.HTML("", elem_id=f"meter-{number}", elem_classes="meter-line")
             self._compose_setup(spec)
-            # Two parts: the current turn is redrawn ten times a second, earlier turns only once.
+            # Two parts, because the current turn is redrawn ten times per second, and earlier turns only
+            # once.
             with gr.Column(elem_id=f"chat-{number}", elem_classes="chat"):
                 self.past = gr.HTML("", js_on_load=ON_CLICK, elem_classes="past")
                 self.live = gr.HTML(
@@ -132,17 +133,17 @@ class Lane:
 
     @property
     def rows(self) -> list[Any]:
-        """Rows of controls that only some lanes have."""
+        """Rows of controls that are visible only in some lanes."""
         return [self.demonstrations.row, self.chat_format.row]
 
     @property
     def dependent(self) -> list[Any]:
-        """Components that `update_dependent` updates."""
+        """Components updated by `update_dependent`."""
         return [*self.demonstrations.dependent, *self.chat_format.dependent]
 
     @property
     def controls(self) -> list[Any]:
-        """Components whose values `recipe` expects, in the order of `CONTROLS`."""
+        """Components whose values are passed to `recipe`, in the order of `CONTROLS`."""
         demonstrations, chat_format = self.demonstrations, self.chat_format
         by_name = {
             "preset": self.preset,
@@ -164,7 +165,7 @@ class Lane:
     # --- From the controls to a lane spec -------------------------------------------------------------
 
     def recipe(self, values: Sequence[Any]) -> Recipe:
-        """Build a recipe from the controls' values, which come from a browser and are untrusted.
+        """Build a recipe from the controls' values. They come from a browser and are untrusted.
 
         Raises:
             InputError: a value is invalid for its control.
@@ -181,7 +182,7 @@ class Lane:
         return Recipe(k=int(k), **texts)
 
     def spec(self, state: PageState, values: Sequence[Any], seed: float | None = None) -> str:
-        """Return the lane's spec. Raises InputError under the same conditions as `recipe`."""
+        """Return the lane spec. Raises InputError under the same conditions as `recipe`."""
         whole_seed = int(seed) if seed is not None and seed == int(seed) else None
         return self.recipe(values).spec(
             self.chat.catalog.default_set(), self.chat.catalog.sets(state), whole_seed
@@ -190,7 +191,7 @@ class Lane:
     # --- Drawing ----------------------------------------------------------------------------------
 
     def list_presets(self, spec: str | None = None) -> list[tuple[str, str]]:
-        """Return the presets to choose from, including `spec` even if it is not a preset."""
+        """Return the presets to choose from. `spec` is included even if it is not a preset."""
         cards = self.chat.catalog.cards()
         choices = offer_lanes(cards.values(), self.chat.session.library.base_format is not None)
         if spec and spec not in {lane for _, lane in choices}:
@@ -198,7 +199,7 @@ class Lane:
         return choices
 
     def placeholder(self, spec: str, state: PageState | None = None) -> str:
-        """Return the HTML shown in the lane while its conversation is empty."""
+        """Return the HTML shown in the lane while the conversation is empty."""
         cards = self.chat.catalog.cards()
         try:
             variant = self.chat.catalog.variant(spec, state)
@@ -216,7 +217,7 @@ class Lane:
         )
 
     def draw_meter(self, state: PageState, settings: LaneSettings) -> Update:
-        """Return the UI update for the meter of the lane's next prompt, which is empty without a prompt."""
+        """Return the update for the next prompt's context usage meter; "" if the prompt cannot be built."""
         status = self.chat.session.status()
         try:
             asked = self.chat.prompts.preview_next(state, self.number, settings)
@@ -226,12 +227,12 @@ class Lane:
         return html_prompt.render_meter(asked.prompt, asked.tokens, status.context, room, asked.left_out)
 
     def update_dependent(self, state: PageState, values: Sequence[Any]) -> dict[Any, Update]:
-        """Return the UI updates for controls that depend on a changed control."""
+        """Return UI updates for controls that depend on a changed control."""
         recipe = self.recipe(values)
         return {**self.demonstrations.update(state, recipe), **self.chat_format.update(state, recipe)}
 
     def set_to(self, state: PageState, spec: str) -> dict[Any, Update]:
-        """Return the UI updates that set the controls to match a lane spec."""
+        """Return UI updates that set the controls to match a lane spec."""
         recipe = Recipe.of(spec)
         return {
             self.preset: gr.update(choices=self.list_presets(recipe.preset), value=recipe.preset),
@@ -241,5 +242,5 @@ class Lane:
         }
 
     def refresh_choices(self, state: PageState) -> dict[Any, Update]:
-        """Refresh the lists of sets and instructions, keeping the current selection."""
+        """Refresh the lists of sets and instructions, keeping the current selections."""
         return {**self.demonstrations.refresh_choices(state), **self.chat_format.refresh_choices(state)}

@@ -1,4 +1,4 @@
-"""Toasts (short messages in a corner of the page), and a wrapper that reports handler errors as toasts."""
+"""Toasts (short messages in a corner of the page), and a wrapper that shows handler errors as toasts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from playground.ui.html import labels as html_labels
 from playground.ui.server.faults import OneTraceback
 
 log = logging.getLogger(__name__)
-log.addFilter(OneTraceback())  # a client may trigger the same error any number of times
+log.addFilter(OneTraceback())  # a client can trigger the same error repeatedly
 
 
 def say(sentence: str) -> None:
@@ -24,11 +24,11 @@ def say(sentence: str) -> None:
 
 
 def warn(error: Exception) -> None:
-    """Show an error as a toast: its message if that is meant for users, otherwise a reference to the log."""
+    """Show an error as a toast: its message if intended for users, or else a reference to the log."""
     if isinstance(error, InputError | OutsideError):
         sentence = str(error)
     elif isinstance(error, UnicodeEncodeError) and HALF_CHARACTER.match(error.object, error.start):
-        # Text that was not caught by a check on an individual field.
+        # Invalid text that was not caught by the check of an individual field.
         sentence = "Some text on the page contains an unpaired surrogate (half a character): remove it."
     else:
         reference = secrets.token_hex(4)
@@ -42,7 +42,8 @@ def attempt(act: Callable[[], Updates], idle: Any) -> Updates:
 
     Args:
         act: function that returns the UI updates.
-        idle: any of the event's outputs, needed because Gradio does not accept an empty dictionary.
+        idle: any of the event's outputs. It is left unchanged, because Gradio does not accept empty
+            dictionaries.
     """
     try:
         return act()

@@ -77,7 +77,7 @@ def render_turns(
         conversation: the conversation that contains the turns.
         lane: index of the lane.
         turns: indices of the turns to render.
-        cards: adapters by name, used for their labels.
+        cards: adapter cards by name, used to look up labels.
         note: placeholder for answers that have no text yet.
         blind: whether to hide everything that would identify the lane.
         marks: safe HTML to insert below each answer (for example, a judge's scores), keyed by turn index.

@@ -36,7 +36,7 @@ def render_section(
         about: one sentence shown below the title.
         board: the scores.
         conversations: conversations by id, used to label disagreements.
-        cards: adapters by name, used for their labels.
+        cards: adapter cards by name, used to look up labels.
     """
     parts = [f"<h3>{reveal(title)}</h3>", f'<p class="what">{reveal(about)}</p>']
     if board.pairs:

@@ -1,4 +1,4 @@
-"""The action rows above the message box, and the Send and Stop buttons."""
+"""The action rows above the message box, and the visibility of the Send and Stop buttons."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from playground.ui.page.votes import Votes
 
 
 class Actions:
-    """Shows and hides components of other features, depending on which actions are currently available."""
+    """Controls the visibility of other features' components, depending on the available actions."""
 
     def __init__(
         self,
@@ -53,21 +53,21 @@ class Actions:
 
     @property
     def row_outputs(self) -> list[Any]:
-        """Components that `draw` updates while answers are being generated."""
+        """Components updated by `draw` while answers are being generated."""
         rows = [self.examples, self.actions, self.editing, self.votes.row, self.address.moved]
         return [*rows, *self.probe_row.outputs]
 
     @property
     def outputs(self) -> list[Any]:
-        """Components that `draw` and `draw_buttons` update."""
+        """Components updated by `draw` and `draw_buttons`."""
         votes, judge = self.votes.outputs, self.judge.running_outputs
         return list(dict.fromkeys([*self.row_outputs, *votes, *judge, self.send, self.stop]))
 
     def draw(self, state: PageState, streaming: bool = False) -> Updates:
-        """Return the UI updates for the rows above the message box.
+        """Return UI updates for the rows above the message box.
 
         Args:
-            state: state of the page.
+            state: the page's state.
             streaming: whether answers are being generated.
         """
         editing = state.editing_turn is not None
@@ -83,9 +83,9 @@ class Actions:
         }
 
     def draw_buttons(self, streaming: bool) -> Updates:
-        """Return the UI updates that show either Send or Stop.
+        """Return UI updates that show either Send or Stop.
 
-        While answers are being generated, CSS dims all other controls that cannot be used, and their handlers
-        raise an error.
+        While answers are being generated, CSS dims all other unavailable controls, and their handlers reject
+        requests.
         """
         return {self.send: gr.update(visible=not streaming), self.stop: gr.update(visible=streaming)}

@@ -1,4 +1,4 @@
-"""Write the page's settings to the address bar and the shareable link, and apply the settings from a link."""
+"""Sync the page's settings with the address bar and the shareable link."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from playground.ui.page.state import LANES, PageState
 
 @dataclass(frozen=True, kw_only=True)
 class Controls:
-    """The page controls that a link can set."""
+    """The page controls whose values are part of a link."""
 
     lanes: Sequence[Lane]
     decoding: DecodingControls
@@ -33,26 +33,28 @@ class Controls:
 
 
 class Address:
-    """Hidden text boxes that `page.js` reads whenever they change. Created inside a `gr.Blocks`."""
+    """Hidden text boxes read by `page.js` whenever they change.
+
+    Must be created inside a `gr.Blocks` context.
+    """
 
     def __init__(self, chat: Controller) -> None:
         self.chat = chat
         self.conversation = self._hidden_textbox("address")
-        """The id of the conversation shown on the page."""
+        """Id of the conversation shown on the page."""
         self.link = self._hidden_textbox("link")
         """Query string containing all settings."""
         self.kept = self._hidden_textbox("kept")
-        """Query string of the settings that differ from a fresh page, for the address bar and reopened
-        pages."""
+        """Query string of the non-default settings, used in the address bar and when a page is reopened."""
         self.moved = self._hidden_textbox("moved")
-        """Changes whenever a setting that is part of the link but has no control changes."""
+        """Changes whenever a linked setting without its own control changes."""
 
     def _hidden_textbox(self, id: str) -> gr.Textbox:
         return gr.Textbox("", visible="hidden", elem_id=id, elem_classes="nowhere", container=False)
 
     @property
     def parts(self) -> list[Any]:
-        """Components that handlers update."""
+        """Components updated by handlers."""
         return [self.conversation, self.link, self.kept, self.moved]
 
     def connect(self, copy: gr.Button) -> None:
@@ -63,11 +65,11 @@ class Address:
         copied.then(self.on_copied, None, None, **QUICK)
 
     def on_copied(self) -> None:
-        """Show a toast describing the link that `page.js` copied."""
+        """Show a toast that describes the link copied by `page.js`."""
         say("Link copied. It includes the lanes, decoding parameters and probe, but no messages.")
 
     def draw_moved(self, state: PageState) -> Updates:
-        """Return the UI updates to send after the lanes or the probe have changed."""
+        """Return the UI updates required after a change of the lanes or the probe."""
         return {self.moved: f"{state.lanes} {state.probe or ''}"}
 
     # --- From the controls to a link --------------------------------------------------------------------
@@ -75,7 +77,7 @@ class Address:
     def write(
         self, state: PageState, wish: LaneSettings, controls: Controls, linked: bool, mode: str
     ) -> Updates:
-        """Return the UI updates that write the settings to the hidden text boxes."""
+        """Return UI updates that write the settings to the hidden text boxes."""
         ways = [
             link.DecodingSettings(sampling=Sampling(**decoding), new_seed=new)
             for decoding, new in zip(wish.decoding, wish.new_seeds, strict=True)
@@ -103,11 +105,11 @@ class Address:
     # --- From a link to the controls ----------------------------------------------------------------------
 
     def follow(self, state: PageState, pairs: Sequence[tuple[str, str]], controls: Controls) -> Updates:
-        """Apply the settings from the page address, and show a warning for each one that cannot be used.
+        """Apply the settings from the page address, with a warning for each unusable setting.
 
         Args:
             state: state of a fresh page.
-            pairs: names and values of the query parameters in the address.
+            pairs: query parameters in the address, as (name, value) pairs.
             controls: controls to set.
         """
         setup, problems = link.read_link(pairs, LANES, controls.modes)
@@ -140,7 +142,7 @@ class Address:
         return updates
 
     def take_up(self, state: PageState, probe: str, problems: list[str]) -> None:
-        """Select the probe named in a link, if it exists."""
+        """Select the probe specified in a link, if it exists."""
         try:
             self.chat.probes.find(probe)
             state.probe = probe
@@ -148,7 +150,7 @@ class Address:
             problems.append(f"Invalid link: {error}")
 
     def _check_spec(self, state: PageState, lane: int, spec: str, problems: list[str]) -> str:
-        """Return the lane spec if it can be used. Otherwise append the reason to `problems` and return ""."""
+        """Return the lane spec if it is usable. Otherwise, append the reason to `problems` and return ""."""
         if not spec:
             return ""  # the reason is in `problems`
         try:
@@ -163,7 +165,7 @@ FOLLOW = "(id, kept) => tandemAddress(id, kept)"
 
 
 def _limit_tokens(way: link.DecodingSettings, most: int | None) -> link.DecodingSettings:
-    """Return the decoding settings with the number of new tokens capped at the page's maximum."""
+    """Return the decoding parameters, with the number of new tokens capped at the page's limit."""
     tokens = way.sampling.max_new_tokens
     sampling = replace(way.sampling, max_new_tokens=tokens if most is None else min(tokens, most))
     return replace(way, sampling=sampling)

@@ -1,4 +1,4 @@
-"""Lane arrangement: add, swap, duplicate and remove lanes; 2x2 comparison, blind mode, history mode."""
+"""Lane arrangement: adding, swapping, duplicating and removing lanes; 2x2, blind and history modes."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ from playground.ui.page.state import LANES, PageState
 
 
 class PageDrawing(Protocol):
-    """Protocol for redrawing the conversation after the lanes have been rearranged."""
+    """Protocol for redrawing a conversation after its lanes have been rearranged."""
 
     def draw(self, state: PageState, values: Values | None = None) -> Updates:
-        """Return the UI updates for all components that show the conversation."""
+        """Return UI updates for all components that show the conversation."""
 
     def set_controls(self, state: PageState, conversation: Conversation) -> Updates:
-        """Return the UI updates that set the controls to match a conversation's lanes."""
+        """Return UI updates that set the controls to match a conversation's lanes."""
 
 
 class Arrangement:
     """Buttons and handlers for arranging the lanes.
 
-    Created inside a `gr.Blocks`. `compose_tools` and `compose_mode` add the components in two places on the
-    page.
+    Must be created inside a `gr.Blocks` context. `compose_tools` and `compose_mode` add the components in two
+    places on the page.
     """
 
     def __init__(self, controller: Controller, address: Address) -> None:
         self.controller, self.address = controller, address
 
     def compose_tools(self) -> None:
-        """Add the buttons that act on the whole set of lanes."""
+        """Add the buttons that apply to all lanes."""
         self.add = small_button("Add a lane", "add-lane")
         self.square = small_button("2\u00d72 comparison", "square")
         self.blind = small_button("Blind", "blind")
 
     def compose_mode(self) -> None:
-        """Add the history mode control, which determines whose earlier answers each lane sees."""
+        """Add the history mode control, which selects the lane whose earlier answers each lane sees."""
         self.mode = Choice(
             [*HISTORY_MODES[:3], HISTORY_MODES[-1]],
             value="own",
@@ -63,11 +63,11 @@ class Arrangement:
 
     @property
     def outputs(self) -> list[Any]:
-        """Components that handlers update."""
+        """Components updated by handlers."""
         return [self.add, self.square, self.blind, self.mode]
 
     def connect(self, events: PageEvents, lanes: Lanes, page: PageDrawing) -> None:
-        """Connect the buttons, including those in each lane."""
+        """Connect the buttons, including those in the lanes."""
         self.inputs: PageInputs = events.inputs
         self.lanes, self.page = lanes, page
 
@@ -86,7 +86,7 @@ class Arrangement:
     # --- Handlers -----------------------------------------------------------------------------------
 
     def on_add(self, state: PageState, values: Values) -> Updates:
-        """Show one more lane on the right."""
+        """Add a lane on the right."""
 
         def act() -> Updates:
             _refuse_while_blind(state)
@@ -133,11 +133,11 @@ class Arrangement:
         return attempt(act, self.add)
 
     def on_move(self, lane: Lane, move: Callable[[int, int], list[int]]) -> Callable[..., Updates]:
-        """Return the handler that reorders the lanes.
+        """Return a handler that reorders the lanes.
 
         Args:
             lane: number of the lane whose button was pressed.
-            move: function that takes the lane's number and the number of lanes, and returns the new order.
+            move: function that returns the new order, given the lane's number and the number of lanes.
         """
 
         def handler(state: PageState, values: Values) -> Updates:
@@ -163,7 +163,7 @@ class Arrangement:
     # --- Updates ------------------------------------------------------------------------------------
 
     def draw(self, state: PageState) -> Updates:
-        """Return the UI updates for lane visibility and available actions."""
+        """Return UI updates for lane visibility and available actions."""
         modes = [
             mode
             for mode in HISTORY_MODES
@@ -184,7 +184,7 @@ def _refuse_while_blind(state: PageState) -> None:
 
 
 def _move_leader(mode: Any, order: Sequence[int]) -> str:
-    """Return the history mode after a reordering that may have moved or removed the lane it refers to."""
+    """Return the history mode for a new lane order, in which its lane may have moved or be missing."""
     name, _, leader = str(mode).partition("-")
     if not leader:
         return name
@@ -192,7 +192,7 @@ def _move_leader(mode: Any, order: Sequence[int]) -> str:
 
 
 def swap(lane: int, lanes: int) -> list[int]:
-    """Return the order of `lanes` lanes after swapping `lane` with the next one (the last with the first)."""
+    """Return the new order after swapping `lane` with the next lane, or the last lane with the first."""
     order = list(range(lanes))
     other = (lane + 1) % lanes
     order[lane], order[other] = order[other], order[lane]
@@ -200,16 +200,16 @@ def swap(lane: int, lanes: int) -> list[int]:
 
 
 def duplicate(lane: int, lanes: int) -> list[int]:
-    """Return the order of `lanes` lanes after duplicating `lane`."""
+    """Return the new order of `lanes` lanes after duplicating `lane`."""
     order = list(range(lanes))
     return [*order[: lane + 1], lane, *order[lane + 1 :]]
 
 
 def remove(lane: int, lanes: int) -> list[int]:
-    """Return the order of `lanes` lanes after removing `lane`.
+    """Return the new order of `lanes` lanes after removing `lane`.
 
     Raises:
-        InputError: it is the only lane.
+        InputError: `lane` is the only lane.
     """
     if lanes == 1:
         raise InputError("The only lane cannot be removed: add another one first.")

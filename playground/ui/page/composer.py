@@ -20,7 +20,7 @@ from playground.ui.page.state import PageState
 from playground.ui.page.stream import AnswerStream
 
 MESSAGE_LIMIT = 100_000
-"""Maximum number of characters in a message."""
+"""Maximum message length in characters."""
 
 POCKET_EXAMPLES = (
     "What is the capital of France?",
@@ -83,7 +83,7 @@ class Composer:
         self.stop = gr.Button("Stop", variant="stop", min_width=88, scale=0, visible=False, elem_id="stop")
 
     def compose_prefill(self) -> None:
-        """Add the prefill field, whose text every answer starts with."""
+        """Add the prefill field. Every answer starts with its text."""
         self.prefill = gr.Textbox(
             "",
             label="Start the answer with",
@@ -98,7 +98,7 @@ class Composer:
 
     @property
     def outputs(self) -> list[Any]:
-        """Components that handlers update."""
+        """Components updated by handlers."""
         return [self.box, self.send, self.stop, self.retry, self.replay]
 
     def connect(self, events: PageEvents, stream: AnswerStream, lanes: Lanes) -> None:
@@ -122,11 +122,11 @@ class Composer:
     # --- Handlers -----------------------------------------------------------------------------------
 
     def on_send(self, state: PageState, values: Values) -> Iterator[Updates]:
-        """Send the message to every lane, and clear the message box once the message has been accepted."""
+        """Send the message to every lane, and clear the message box once it has been accepted."""
         yield from self._send(values[self.box], state, values, {self.box: ""})
 
     def on_example(self, text: str) -> Callable[..., Iterator[Updates]]:
-        """Return the handler for an example button, which leaves the message box unchanged."""
+        """Return the handler for an example button. It leaves the message box unchanged."""
 
         def handler(state: PageState, values: Values) -> Iterator[Updates]:
             yield from self._send(text, state, values, {})
@@ -158,20 +158,20 @@ class Composer:
         yield from self.stream.run(state, snapshots)
 
     def on_replay(self, state: PageState, values: Values) -> Iterator[Updates]:
-        """Resend the same messages in a new conversation with the lanes' current settings."""
+        """Resend all messages in a new conversation, using the lanes' current settings."""
 
         def snapshots() -> Generator[Snapshot]:
             texts = self.controller.conversations.user_messages(state)
             if not texts:
                 raise InputError("There is nothing to replay: send a message first.")
-            self.inputs.read(state, values)  # raises InputError before the conversation is left
+            self.inputs.read(state, values)  # raises InputError before leaving the conversation
             self.controller.conversations.new(state)
             return self.controller.streaming.play(state, texts, lambda: self._read(state, values))
 
         yield from self.stream.run(state, snapshots)
 
     def on_lane(self, lane: Lane) -> Callable[..., Iterator[Updates]]:
-        """Return the handler for the buttons below a lane's answers that retry or continue an answer."""
+        """Return the handler for the Retry and Continue buttons below a lane's answers."""
 
         def handler(state: PageState, values: Values, payload: EventPayload) -> Iterator[Updates]:
             def snapshots() -> Generator[Snapshot]:
@@ -185,7 +185,7 @@ class Composer:
         return handler
 
     def on_stop(self, lane: int | None) -> Callable[[PageState], None]:
-        """Return the handler that stops one lane (None: all lanes); the stream then draws the final view."""
+        """Return a handler that stops one lane, or all if `lane` is None. The stream draws the final view."""
 
         def handler(state: PageState) -> None:
             self.controller.streaming.stop(state, lane)

@@ -1,4 +1,4 @@
-"""The conversation on the page: its turns, and the buttons to edit, branch, undo, leave or reopen it."""
+"""The conversation on the page: its turns, and buttons to edit, branch, undo, leave and reopen it."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class ConversationView:
     """
 
     def __init__(self, controller: Controller, public: bool, address: Address) -> None:
-        """Store the objects that this feature uses.
+        """Store the feature's dependencies.
 
         Args:
             controller: provides the conversation.
-            public: whether public mode is on, in which the history is hidden.
+            public: whether public mode is on; if so, the history is hidden.
             address: stores the conversation's id.
         """
         self.controller, self.address = controller, address
@@ -74,7 +74,7 @@ class ConversationView:
 
     @property
     def outputs(self) -> list[Any]:
-        """Components that handlers update, excluding those in the lanes."""
+        """Components updated by handlers, excluding those in the lanes."""
         return [self.history, self.edited, self.undo, self.new]
 
     def connect(
@@ -96,8 +96,8 @@ class ConversationView:
             events: event wiring of the page.
             lanes: lanes in which the turns are shown.
             arrangement: controls that depend on the number of lanes.
-            decoding: decoding controls, which are set when a conversation is reopened.
-            actions: action rows and buttons, which depend on the conversation.
+            decoding: decoding controls, set when a conversation is reopened.
+            actions: action rows and buttons, whose visibility depends on the conversation.
             box: message box.
             judge: judge dialog, which can be opened from an answer.
             prompt_dialog: dialog that shows an answer's prompt.
@@ -112,7 +112,7 @@ class ConversationView:
         events.on(self.undo.click, self.on_undo, in_conversation=True)
         events.on(self.leave.click, self.on_leave)
         events.on(self.new.click, self.on_new)
-        # "input" fires when the user selects an item, but not when a handler sets the value.
+        # "input" fires only if the user selects an item, not if a handler sets the value.
         opened = self.history.input(
             self.on_history, [events.inputs.state, self.history], events.outputs, **QUICK
         )
@@ -121,7 +121,7 @@ class ConversationView:
     # --- Handlers -----------------------------------------------------------------------------------
 
     def on_act(self, lane: Lane) -> Callable[..., Updates]:
-        """Return the handler for the buttons in a lane's messages that do not generate an answer."""
+        """Return the handler for message buttons that do not trigger generation."""
 
         def handler(state: PageState, values: Values, payload: EventPayload) -> Updates:
             act, turn = payload.get("act"), payload.get("turn")
@@ -197,12 +197,12 @@ class ConversationView:
     # --- Updates: the page --------------------------------------------------------------------------
 
     def draw(self, state: PageState, values: Values | None = None) -> Updates:
-        """Return the UI updates that show the current conversation, leaving the controls unchanged.
+        """Return UI updates that show the current conversation, leaving the controls unchanged.
 
         Args:
-            state: state of the page.
-            values: values of the controls, used to describe empty lanes. Without them the descriptions stay
-                unchanged.
+            state: the page's state.
+            values: values of the controls, used to describe empty lanes. If None, the descriptions are not
+                updated.
         """
         updates = {
             **self.arrangement.draw(state),
@@ -217,17 +217,17 @@ class ConversationView:
         return updates
 
     def draw_opened(self, state: PageState) -> Updates:
-        """Return the UI updates for a recorded conversation, including its most recent lanes and decoding."""
+        """Return UI updates for a recorded conversation, including its most recent lanes and decoding."""
         conversation = self.controller.conversations.require_current(state)
         return {**self.set_controls(state, conversation), **self.draw(state)}
 
     def set_controls(self, state: PageState, conversation: Conversation) -> Updates:
-        """Return the UI updates that set the controls to match a conversation's lanes."""
+        """Return UI updates that set the controls to match a conversation's lanes."""
         variants = conversation.variants[: state.lanes]
         return {**self.lanes.set_to(state, variants), **self.decoding.set_to(variants)}
 
     def draw_history(self, state: PageState) -> Update:
-        """Return the UI update for the list of recorded conversations, which stays empty in public mode."""
+        """Return the UI update for the history list. In public mode, the list is always empty."""
         if self._public:
             return gr.skip()
         choices = [
@@ -243,7 +243,7 @@ class ConversationView:
     # --- Updates: turns -----------------------------------------------------------------------------
 
     def draw_all_turns(self, state: PageState) -> Updates:
-        """Return the UI updates for all turns in all lanes, or {} on a page without turns."""
+        """Return UI updates for all turns in all lanes, or {} on a page without turns."""
         conversation = self.controller.conversations.current(state)
         updates: Updates = {}
         if conversation is not None and (turns := len(conversation.turns)):
@@ -254,8 +254,7 @@ class ConversationView:
         return updates
 
     def draw_marks(self, state: PageState) -> Updates:
-        """Return the UI updates for all turns, with verdicts and votes, except answers still being
-        generated."""
+        """Return UI updates for all turns with verdicts and votes, except answers still being generated."""
         conversation = self.controller.conversations.current(state)
         if conversation is None or not conversation.turns:
             return {}
@@ -270,7 +269,7 @@ class ConversationView:
     def render_turns(
         self, state: PageState, conversation: Conversation, lane: Lane, turns: Iterable[int], note: str = ""
     ) -> str:
-        """Render some turns of one lane with verdicts and votes; `note` is shown in answers without text."""
+        """Render turns of one lane, with verdicts and votes. `note` is the placeholder for empty answers."""
         cards, turns = self.controller.catalog.cards(), list(turns)
         answer = _last_answer(conversation, lane.number)
         writing = turns == [len(conversation.turns) - 1] and answer is not None and not answer.reply.finish
@@ -290,16 +289,16 @@ class ConversationView:
         """Render the metrics of a lane's last answer.
 
         Args:
-            state: state of the page.
+            state: the page's state.
             conversation: conversation that contains the answer.
-            lane: number of the lane.
+            lane: the lane.
             note: placeholder shown while the answer has no text.
             is_new: whether the answer is being generated or has just finished.
         """
         answer = _last_answer(conversation, lane.number)
         if answer is None:
             return html_labels.status_line(None, note, state.blind)
-        # Only two answers whose durations match to the microsecond could get the same key.
+        # Keys can collide only if the durations of two answers are equal to the microsecond.
         which = f"{conversation.id} {len(conversation.turns)} {answer.version} {answer.reply.seconds}"
         return html_labels.status_line(answer.reply, note, state.blind, ended=which if is_new else "")
 

@@ -18,16 +18,16 @@ from playground.ui.page.state import PageState
 class Decoding:
     """The shared decoding controls.
 
-    Created inside a `gr.Blocks`. `compose_main` and `compose_more` add the controls in two places on the
-    page.
+    Must be created inside a `gr.Blocks` context. `compose_main` and `compose_more` add the controls in two
+    places on the page.
     """
 
     def __init__(self, lanes: Lanes, most: int | None) -> None:
-        """Create the controls without adding them to the page.
+        """Prepare the controls, to be added to the page by the `compose_*` methods.
 
         Args:
-            lanes: all lanes; each also has its own decoding controls.
-            most: maximum number of new tokens that this page allows, or None for no limit.
+            lanes: all lanes, each of which has its own decoding controls.
+            most: the page's limit on new tokens, or None for no limit.
         """
         self.lanes = lanes
         self.common = DecodingControls(most=most)
@@ -38,7 +38,7 @@ class Decoding:
         self.more = small_button("More", "more")
 
     def compose_more(self) -> None:
-        """Add the other controls."""
+        """Add the less common controls."""
         self.common.compose_more()
         self.linked = gr.Checkbox(
             True,
@@ -50,7 +50,7 @@ class Decoding:
 
     @property
     def outputs(self) -> list[Any]:
-        """Components that handlers update, excluding those in the lanes."""
+        """Components updated by handlers, excluding those in the lanes."""
         return [self.linked, *self.common.outputs]
 
     def connect(self, events: PageEvents) -> None:
@@ -74,7 +74,7 @@ class Decoding:
     # --- Handlers -----------------------------------------------------------------------------------
 
     def on_linked(self, state: PageState, values: Values) -> Updates:
-        """Use the shared decoding in all lanes, or switch to per-lane controls initialized from it."""
+        """Apply the shared decoding to all lanes, or switch to per-lane controls initialized from it."""
         updates: Updates = {}
         for lane in self.lanes.columns:
             updates[lane.own_decoding] = gr.update(visible=not values[self.linked])
@@ -85,7 +85,7 @@ class Decoding:
     # --- Updates ------------------------------------------------------------------------------------
 
     def set_to(self, variants: tuple[Variant, ...]) -> Updates:
-        """Return the UI updates that set the controls to the decoding parameters of the lanes' variants."""
+        """Return UI updates that set the controls to the decoding parameters of the lanes' variants."""
         updates: Updates = {}
         linked = all(variant.sampling == variants[0].sampling for variant in variants)
         for lane, variant in zip(self.lanes.columns, variants, strict=False):

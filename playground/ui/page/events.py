@@ -16,7 +16,7 @@ from playground.ui.page.state import PageState
 from playground.ui.server.caller import get_query
 
 EventPayload = dict[str, Any]
-"""Data that a script on the page sends with an event, such as which button was pressed."""
+"""Data sent by a page script with an event, such as the button pressed."""
 
 
 class PageEvents:
@@ -31,7 +31,7 @@ class PageEvents:
         """Store the settings shared by all events.
 
         Args:
-            controller: used to open the conversation if an event arrives before the load event.
+            controller: opens the conversation if an event arrives before the load event.
             inputs: inputs of every event.
             outputs: default outputs of an event.
             refusal: function that returns the UI updates to send if a handler's conversation cannot be
@@ -54,14 +54,14 @@ class PageEvents:
         """Connect events to a handler, and return the Gradio dependency.
 
         Args:
-            triggers: one or more event listeners of components, such as `button.click`.
+            triggers: one or more event listeners, such as `button.click`.
             handler: `(state, values)`, a function or a generator function.
-            outputs: components that the handler may update, or None for the default outputs.
+            outputs: components the handler may update, or None for the default outputs.
             also: additional input components.
             with_payload: whether the handler takes the event's payload as a third argument.
-            in_conversation: whether the handler acts on the conversation on the page, which is then opened
-                first (see `_open_shown`).
-            options: event options, which override those in `QUICK`.
+            in_conversation: whether the handler acts on the page's conversation. If so, the conversation is
+                opened first (see `_open_shown`).
+            options: event options that override those in `QUICK`.
         """
         adapted = self.adapt(handler, with_payload=with_payload, in_conversation=in_conversation)
         outputs = self.outputs if outputs is None else outputs
@@ -74,7 +74,7 @@ class PageEvents:
     def adapt(
         self, handler: Callable[..., Any], *, with_payload: bool = False, in_conversation: bool = False
     ) -> Callable[..., Any]:
-        """Return the function that Gradio calls for a handler. The arguments are the same as for `on`."""
+        """Wrap a handler in a function that Gradio can call. The arguments are the same as for `on`."""
         streams = inspect.isgeneratorfunction(handler)
 
         def call(values: Values, *payload: EventPayload) -> Any:
@@ -83,7 +83,7 @@ class PageEvents:
                 return [self._refusal] if streams else self._refusal
             return handler(state, values, *payload)
 
-        # Gradio inspects a function's signature to decide which arguments to pass and whether to stream.
+        # Gradio inspects the function to decide which arguments to pass and whether to stream.
         def answer(values: Values) -> Updates:
             updates: Updates = call(values)
             return updates
@@ -109,7 +109,8 @@ class PageEvents:
         restarted. Without this, a message would start a new conversation.
 
         Returns:
-            False if the conversation cannot be opened, in which case a toast shows the reason.
+            True on success. If the conversation cannot be opened, a toast shows the reason and False is
+            returned.
         """
         if state.loaded or state.conversation is not None or state.branch is not None:
             return True

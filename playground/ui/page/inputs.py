@@ -1,4 +1,4 @@
-"""The controls that most main-page events take as inputs, and the lane settings read from them."""
+"""The input controls of most main-page events, and the lane settings read from them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from playground.ui.page.controller import LaneSettings
 from playground.ui.page.state import PageState
 
 PREFILL_LIMIT = 2_000
-"""Maximum number of characters in a prefill."""
+"""Maximum prefill length in characters."""
 HISTORY_MODES = (
     ("its own answers", "own"),
     ("lane A's answers", "shared-0"),
@@ -25,7 +25,7 @@ HISTORY_MODES = (
     ("lane D's answers", "shared-3"),
     ("the next lane's answers", "swapped"),
 )
-"""Label and value of each history mode, which determines whose earlier answers a lane's prompt contains."""
+"""Labels and values of the history modes, which select the lane whose earlier answers a prompt contains."""
 
 
 class PageInputs:
@@ -42,16 +42,16 @@ class PageInputs:
         mode: gr.Dropdown,
         prefill: gr.Textbox,
     ) -> None:
-        """Store the components, which have been created by the page's features.
+        """Store the components created by the page's features.
 
         Args:
-            state: state of the page.
+            state: the page's state.
             shown: hidden text box with the id of the conversation shown in the browser.
             lanes: all lanes, including hidden lanes.
             decoding: decoding controls shared by all lanes.
-            linked: checkbox that determines whether `decoding` applies to all lanes.
+            linked: checkbox that applies `decoding` to all lanes.
             mode: history mode control.
-            prefill: field for the text that answers start with.
+            prefill: prefill field.
         """
         self.state, self.shown, self.lanes = state, shown, lanes
         self.decoding, self.linked, self.mode, self.prefill = decoding, linked, mode, prefill
@@ -64,7 +64,7 @@ class PageInputs:
 
     @property
     def components(self) -> set[Any]:
-        """The state and the controls, as inputs of events whose handlers take values by component."""
+        """The state and the controls, for events whose handlers receive values by component."""
         return {self.state, *self.controls}
 
     def decoding_of(self, lane: Lane, values: Values) -> DecodingControls:
@@ -75,7 +75,7 @@ class PageInputs:
         """Read the settings of the visible lanes.
 
         Args:
-            state: state of the page.
+            state: the page's state.
             values: values by component, as sent by the browser.
             draw_seed: whether to generate new seeds where the controls request them.
 
@@ -100,11 +100,11 @@ class PageInputs:
         )
 
     def read_list(self, state: PageState, *values: Any) -> LaneSettings:
-        """Read the settings like `read`, but from a list of values in the order of `controls`."""
+        """Read the settings like `read`, but from positional values in the order of `controls`."""
         return self.read(state, dict(zip(self.controls, values, strict=True)))
 
     def _read_mode(self, values: Values, lanes: int) -> tuple[HistoryMode, int]:
-        """Return the history mode, and the lane whose history all lanes use in "shared" mode."""
+        """Return the history mode and, for "shared" mode, the lane whose history is used by all lanes."""
         mode = values[self.mode]
         name, _, leader = str(mode).partition("-")
         if mode not in [value for _, value in HISTORY_MODES] or (leader and int(leader) >= lanes):
@@ -120,7 +120,7 @@ class PageInputs:
 
 
 def lane_values(lane: Lane, values: Values) -> list[Any]:
-    """Return the values of a lane's controls, in the order that `Lane` expects."""
+    """Return the values of a lane's controls, in the order of `Lane.controls`."""
     return [values[control] for control in lane.controls]
 
 
@@ -128,7 +128,7 @@ def check_texts(value: Any, what: str) -> None:
     """Check the characters of all text in a control's value using `check_characters`.
 
     Raises:
-        InputError: a text contains an unpaired surrogate.
+        InputError: the text contains an unpaired surrogate.
     """
     if isinstance(value, str):
         check_characters(value, what)

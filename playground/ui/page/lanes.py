@@ -1,4 +1,4 @@
-"""The page's lanes: their columns, their controls, and the context usage of their prompts."""
+"""The page's lanes, with their columns, controls and context usage meters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from playground.ui.page.state import LANES, PageState
 
 
 class Lanes:
-    """The columns of all lanes. Created inside a `gr.Blocks`."""
+    """The columns of all lanes. Must be created inside a `gr.Blocks` context."""
 
     def __init__(self, controller: Controller) -> None:
         """Add a row with all lanes, hiding those beyond the default number."""
@@ -33,7 +33,7 @@ class Lanes:
 
     @property
     def outputs(self) -> list[Any]:
-        """Components that handlers update."""
+        """Components updated by handlers."""
         parts = [part for lane in self.columns for part in (lane.decoding.preset, *lane.decoding.controls)]
         for lane in self.columns:
             parts += [lane.column, lane.past, lane.live, lane.line, lane.meter, lane.own_decoding]
@@ -42,12 +42,12 @@ class Lanes:
 
     @property
     def meters(self) -> list[gr.HTML]:
-        """Components that `draw_meters` updates."""
+        """Components updated by `draw_meters`."""
         return [lane.meter for lane in self.columns]
 
     @property
     def turns(self) -> list[gr.HTML]:
-        """Components that show the turns of the conversation."""
+        """Components that show the conversation's turns."""
         return [part for lane in self.columns for part in (lane.past, lane.live)]
 
     def connect(self, events: PageEvents) -> None:
@@ -59,10 +59,10 @@ class Lanes:
                 handler = (
                     self.on_demos(lane) if control is lane.demonstrations.demos else self.on_control(lane)
                 )
-                # Partially typed variables cannot be parsed, so they are read only when the field loses
+                # Incomplete template variables cannot be parsed, so they are read only when the field loses
                 # focus.
                 event = control.blur if control is lane.chat_format.variables else control.input
-                # Dragging a slider sends events faster than they can be drawn, so only the last one is
+                # Dragging a slider fires events faster than updates can be drawn, so only the last one is
                 # handled.
                 events.on(event, handler, outputs, trigger_mode="always_last")
             lane.setup.click(None, None, None, js=f"() => tandemSetUp({lane.number})", **HIDDEN)
@@ -70,7 +70,7 @@ class Lanes:
     # --- Handlers -----------------------------------------------------------------------------------
 
     def on_control(self, lane: Lane) -> Callable[..., Updates]:
-        """Return the handler for a lane's controls, which updates the components that depend on them."""
+        """Return the handler for a lane's controls. It updates the components that depend on them."""
 
         def handler(state: PageState, values: Values) -> Updates:
             return attempt(
@@ -81,7 +81,7 @@ class Lanes:
         return handler
 
     def on_demos(self, lane: Lane) -> Callable[..., Updates]:
-        """Return the handler for a lane's demonstration set, which also updates the range of K."""
+        """Return the handler for a lane's demonstration set. It also updates the range of K."""
 
         def handler(state: PageState, values: Values) -> Updates:
             def act() -> Updates:
@@ -106,24 +106,23 @@ class Lanes:
         return attempt(act, self.columns[0].meter)
 
     def on_meters(self, state: PageState, values: Values) -> Updates:
-        """Update the meters."""
+        """Update the context usage meters."""
         return self.draw_meters(state, values)
 
     # --- Updates ------------------------------------------------------------------------------------
 
     def _draw_lane(self, state: PageState, lane: Lane, values: Values) -> Updates:
-        """Return UI updates that depend on a lane's controls: other controls and the lane's description."""
+        """Return UI updates for a lane's dependent controls and, if it is empty, its description."""
         own = lane_values(lane, values)
         updates: Updates = lane.update_dependent(state, own)
-        # Until the load event has opened the conversation, the page only appears empty. A lane description
-        # sent now might reach the browser after the load event's updates, and would then replace the
-        # conversation.
+        # Before the load event has opened the conversation, the page merely appears empty. A lane description
+        # sent now could reach the browser after the load event's updates and replace the conversation.
         if state.loaded and not self.controller.conversations.user_messages(state):
             updates[lane.live] = lane.placeholder(lane.spec(state, own), state)
         return updates
 
     def draw_meters(self, state: PageState, values: Values) -> Updates:
-        """Return UI updates for the meters, which show how much context each lane's next prompt uses."""
+        """Return UI updates for the meters that show the context usage of each lane's next prompt."""
         try:
             settings = self.inputs.read(state, values)
         except InputError:
@@ -131,7 +130,7 @@ class Lanes:
         return {lane.meter: lane.draw_meter(state, settings) for lane in self.columns[: len(settings.specs)]}
 
     def draw_columns(self, state: PageState) -> Updates:
-        """Return the UI updates that show or hide lanes, and apply or lift blind mode."""
+        """Return UI updates that show or hide lanes, and turn blind mode on or off."""
         classes = ["lane", "blind"] if state.blind else ["lane"]
         return {
             lane.column: gr.update(visible=lane.number < state.lanes, elem_classes=classes)
@@ -139,12 +138,12 @@ class Lanes:
         }
 
     def draw_empty(self, state: PageState, values: Values | None = None) -> Updates:
-        """Return the UI updates for the visible lanes on a page without turns.
+        """Return UI updates for the visible lanes on a page without turns.
 
         Args:
-            state: state of the page.
-            values: values of the lanes' controls, used to describe each lane. Without them the descriptions
-                stay unchanged.
+            state: the page's state.
+            values: values of the lanes' controls, used to describe each lane. If None, the descriptions are
+                not updated.
         """
         updates: Updates = {}
         for lane in self.columns[: state.lanes]:
@@ -158,18 +157,18 @@ class Lanes:
         return updates
 
     def set_to(self, state: PageState, variants: tuple[Variant, ...]) -> Updates:
-        """Return the UI updates that set the lanes' controls to match the variants' recipes."""
+        """Return UI updates that set the lanes' controls to match the variants' recipes."""
         updates: Updates = {}
         for lane, variant in zip(self.columns, variants, strict=False):
             updates |= lane.set_to(state, variant.name)
         return updates
 
     def set_up(self, state: PageState, lane: Lane, spec: str) -> Updates:
-        """Return the UI updates that apply a lane spec to a lane and describe the lane."""
+        """Return UI updates that apply a lane spec to a lane and describe the lane."""
         return {**lane.set_to(state, spec), lane.live: lane.placeholder(spec, state)}
 
     def refresh_choices(self, state: PageState) -> Updates:
-        """Return the UI updates that refresh the available choices and keep the current selection."""
+        """Return UI updates that refresh the lists of choices, keeping the current selections."""
         updates: Updates = {}
         for lane in self.columns:
             updates |= lane.refresh_choices(state)

@@ -3,7 +3,7 @@ text.
 
 Example: ``?lane=urial:k=2&lane=pocket-ift&temperature=0.7&probe=pocket/3``. If each lane has its own decoding
 parameters, the link contains ``linked=no``, and each parameter starts with the lane's letter:
-``b.temperature=1``. This module works with plain values and does not import Gradio.
+``b.temperature=1``. Plain data, independent of Gradio.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from playground.lanes.variant import find_decoding
 from playground.types import InputError, Sampling, check_characters
 
 LANE_LIMIT = 4000
-"""Maximum number of characters in a lane spec that is part of a link."""
+"""Maximum length in characters of a lane spec in a link."""
 NUMBER_LIMIT = 40
 NAMES = tuple(name for name in Sampling.__dataclass_fields__)
 SWITCHES = {"linked": "no", "new_seed": "yes"}
-"""Switches and their non-default values. A link omits switches that have their default value."""
+"""Switches and their non-default values. Switches with their default value are omitted from links."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,17 +41,17 @@ class PageSetup:
     lanes: tuple[str, ...] = ()
     """Lane spec of each lane, or () if the link has none."""
     common: DecodingSettings | None = None
-    """Parameters shared by all lanes, or None if the link has none."""
+    """Decoding parameters shared by all lanes, or None if the link has none."""
     own: Mapping[int, DecodingSettings] = field(default_factory=dict)
-    """Parameters of each lane, by lane number, if they are not shared."""
+    """Decoding parameters by lane number, if they are not shared."""
     linked: bool = True
     mode: str = "own"
-    """History mode, as a value of the page's control: "own", "shared-0" to "shared-3", or "swapped"."""
+    """History mode, as in the page's control: "own", "shared-0" to "shared-3", or "swapped"."""
     probe: str | None = None
 
 
 def write_link(setup: PageSetup) -> str:
-    """Return the query string of a link without the question mark, omitting default values."""
+    """Return a link's query string, without the question mark. Default values are omitted."""
     pairs = [("lane", lane) for lane in setup.lanes]
     if setup.linked:
         pairs += _list_parameters(setup.common or DecodingSettings(), "")
@@ -63,12 +63,12 @@ def write_link(setup: PageSetup) -> str:
         pairs.append(("history", setup.mode))
     if setup.probe:
         pairs.append(("probe", setup.probe))
-    # These characters need no escaping in a query string, and links are easier to read without it.
+    # These characters are valid unescaped in a query string, and links are more readable that way.
     return "&".join(f"{key}={quote(value, safe=':,=./')}" for key, value in pairs)
 
 
 def _prefix(lane: int) -> str:
-    """Return the prefix for the names of a lane's own parameters."""
+    """Return the prefix for the names of lane-specific parameters."""
     return f"{lane_letter(lane).lower()}."
 
 
@@ -90,10 +90,10 @@ def read_link(
 ) -> tuple[PageSetup, list[str]]:
     """Read the settings from a link's parameters.
 
-    Parameters with unknown names are ignored. The page checks separately whether lanes and probes exist.
+    Unknown parameters are ignored. Whether lanes and probes exist is checked by the page.
 
     Args:
-        pairs: names and values of the link's parameters.
+        pairs: query parameters of the link, as (name, value) pairs.
         most_lanes: maximum number of lanes.
         modes: valid values of `PageSetup.mode`.
 
@@ -130,7 +130,7 @@ def read_link(
 
 
 def _lane_problem(lane: str) -> str:
-    """Return why a lane spec cannot be used in a link, or "" if its syntax is valid."""
+    """Return why a lane spec in a link is invalid, or "" if its syntax is valid."""
     if len(lane) > LANE_LIMIT:
         return f"is longer than {LANE_LIMIT} characters, so it was ignored."
     try:
@@ -145,7 +145,7 @@ def _lane_problem(lane: str) -> str:
 def _read_decoding(
     pairs: Sequence[tuple[str, str]], prefix: str, problems: list[str]
 ) -> DecodingSettings | None:
-    """Return the decoding parameters whose names have a given prefix, or None if the link has none."""
+    """Return the decoding parameters with a given name prefix, or None if the link has none."""
     values: dict[str, Any] = {}
     given = [(key.removeprefix(prefix), value) for key, value in pairs if key.startswith(prefix)]
     for name, value in given:

@@ -1,4 +1,4 @@
-"""Page startup: the load event, waiting for the model, presets, and settings from the page address."""
+"""Page startup: load event, waiting for the model, presets, and settings from the page address."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ from playground.ui.server.caller import get_query
 
 
 class PageLoad:
-    """The load event, and a timer that runs while the model is loading. Created inside a `gr.Blocks`."""
+    """The load event, and a timer that runs while the model is loading.
+
+    Must be created inside a `gr.Blocks` context.
+    """
 
     def __init__(self, controller: Controller, address: Address) -> None:
         self.controller, self.address = controller, address
@@ -45,17 +48,17 @@ class PageLoad:
         actions: Actions,
         conversation: ConversationView,
     ) -> None:
-        """Connect the load event, the timer, and the changes that update the page address.
+        """Connect the load event, the timer, and the events that update the page address.
 
         Args:
             blocks: Gradio blocks of the page.
             events: event wiring of the page.
-            topbar: top bar, which shows the model.
-            lanes: lanes, to which the lane specs in the settings are applied.
+            topbar: top bar, which shows the model label.
+            lanes: lanes to which the lane specs from the address are applied.
             arrangement: controls that depend on the number of lanes.
-            decoding: decoding controls, to which the decoding settings are applied.
-            actions: action rows and buttons, which depend on the probe in the settings.
-            conversation: feature that draws the conversation named in the address.
+            decoding: decoding controls to which the parameters from the address are applied.
+            actions: action rows and buttons, whose visibility depends on the active probe.
+            conversation: feature that draws the conversation specified in the address.
         """
         self.inputs: PageInputs = events.inputs
         self.topbar, self.lanes, self.arrangement, self.decoding = topbar, lanes, arrangement, decoding
@@ -64,8 +67,8 @@ class PageLoad:
         loaded = events.on(blocks.load, self.on_load)
         settled = events.on(loaded.then, lanes.on_controls)
         written = events.on(settled.then, self.on_setup, self.address.parts)
-        # Also run after the load event: an unknown conversation id leaves this value empty, so it does not
-        # change.
+        # Also runs after the load event: if the conversation id is unknown, the value stays empty and no
+        # change event fires.
         followed = [self.address.conversation, self.address.kept]
         written.then(None, followed, None, js=FOLLOW, **HIDDEN)
         controls = [part for part in self.inputs.controls if part is not self.inputs.prefill]
@@ -76,7 +79,7 @@ class PageLoad:
     # --- Loading ------------------------------------------------------------------------------------
 
     def on_load(self, state: PageState, values: Values) -> Updates:
-        """Show the conversation named in the address, or a fresh page."""
+        """Show the conversation specified in the address, or a fresh page."""
         try:
             return self._load(state, values, get_query())
         finally:
@@ -100,12 +103,13 @@ class PageLoad:
         if preset is not None and not set_up and not id:
             set_up = attempt(lambda: self.set_up_preset(state, preset), self.conversation.box)
         updates |= set_up
-        # Otherwise leave the controls unchanged, because the user may change them before this update arrives.
+        # Otherwise, leave the controls unchanged, because the user may change them before this update
+        # arrives.
         updates = {**self.lanes.refresh_choices(state), **updates}
         return {**updates, self.conversation.history: self.conversation.draw_history(state)}
 
     def on_tick(self, state: PageState, values: Values) -> Updates:
-        """Show the loading progress of the model and, once it is ready, the lanes that it offers."""
+        """Show the model's loading progress and, once it is ready, the available lanes."""
         updates = self.topbar.draw_model()
         if self.controller.session.status().state == "loading":
             return updates
@@ -120,12 +124,12 @@ class PageLoad:
     # --- Presets ------------------------------------------------------------------------------------
 
     def _apply_requested_preset(self, state: PageState) -> Updates:
-        """Apply the preset that this page requested, once it is loaded and no answers are being generated."""
+        """Apply the preset requested by this page, once it is loaded and no answers are being generated."""
         preset = self.controller.session.library.preset
         if state.preset is None or preset is None or preset.name != state.preset:
             return {}
         if state.streaming or state.ending:
-            # The running conversation must stay on the page until its final view has been drawn; otherwise
+            # The running conversation must stay on the page until its final view has been drawn. Otherwise,
             # that view would be drawn into the new conversation.
             return {self.timer: gr.Timer(active=True)}
         state.preset = None
@@ -140,9 +144,9 @@ class PageLoad:
     def set_up_preset(self, state: PageState, preset: Preset) -> Updates:
         """Apply a preset in a new conversation.
 
-        The lanes are URIAL with the preset's demonstrations, and the preset's adapter or, without one, the
-        raw base. The preset's decoding parameters apply to all lanes; parameters that the preset does not set
-        stay unchanged.
+        One lane uses URIAL with the preset's demonstrations; the other uses the preset's adapter or, without
+        one, the raw base. The preset's decoding parameters apply to all lanes; parameters not set by the
+        preset are unchanged.
         """
         self.controller.conversations.new(state)
         state.blind, state.probe = False, None
@@ -156,7 +160,7 @@ class PageLoad:
         return {**self.conversation.draw(state), **updates}
 
     def _describe_preset(self, state: PageState, preset: Preset) -> str:
-        """Describe what `set_up_preset` applied, and which of the preset's adapters could not be loaded."""
+        """Describe the setup applied by `set_up_preset`, including adapters that failed to load."""
         catalog = self.controller.catalog
         labels = {spec: label for label, spec in self.lanes.columns[0].list_presets()}
         lanes = [
@@ -176,7 +180,7 @@ class PageLoad:
     # --- Settings in the address --------------------------------------------------------------------
 
     def _follow_address(self, state: PageState, query: Sequence[tuple[str, str]]) -> Updates:
-        """Apply the settings in the address to a fresh page."""
+        """Apply the settings from the page address to a fresh page."""
 
         def act() -> Updates:
             updates = self.address.follow(state, query, self._controls())
@@ -202,7 +206,7 @@ class PageLoad:
         """Update the link after any change to the settings."""
         try:
             settings = self.inputs.read(state, values)
-        except InputError:  # a value is incomplete; the error is reported when the value is used
+        except InputError:  # incomplete value; the error is reported when the value is used
             return {self.address.link: gr.skip()}
         linked, mode = bool(values[self.inputs.linked]), str(values[self.inputs.mode])
         return self.address.write(state, settings, self._controls(), linked, mode)

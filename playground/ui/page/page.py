@@ -1,8 +1,8 @@
-"""The main page. It creates its features in document order and connects their events.
+"""The main page. Its features are created in document order, and then their events are connected.
 
-Each feature is one file in this folder or in `dialogs`, containing its components, handlers and UI updates.
-Handlers validate their input, because requests may come from other clients. They return UI updates by
-component and leave all other components unchanged.
+Each feature is a module in this package or in `dialogs` with its components, handlers and UI updates.
+Handlers validate their inputs, because requests can come from clients other than the page. They return UI
+updates by component; all other components are left unchanged.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def build_page(session: Session, settings: Settings) -> gr.Blocks:
         (lambda: None) if settings.shared_history else get_owner,
     )
     blocks: gr.Blocks
-    # Gradio deletes cached files after an hour.
+    # Gradio deletes cached files after one hour.
     with SparseBlocks(
         title="Tandem",
         fill_height=True,
@@ -69,7 +69,7 @@ def build_page(session: Session, settings: Settings) -> gr.Blocks:
 
 
 class Page:
-    """All features of the page. Created inside a `gr.Blocks`."""
+    """All features of the page. Must be created inside a `gr.Blocks` context."""
 
     def __init__(self, controller: Controller, settings: Settings) -> None:
         """Create all components."""
@@ -146,7 +146,7 @@ class Page:
 
     @property
     def outputs(self) -> list[Any]:
-        """All components that the page's handlers update."""
+        """All components updated by the page's handlers."""
         return [
             *(self.composer.outputs + self.conversation.outputs + self.topbar.outputs),
             *(self.load.timer, *self.address.parts),

@@ -14,7 +14,10 @@ from playground.ui.page.state import PageState
 
 
 class ProbeRow:
-    """The probe row, created inside a `gr.Blocks`; the page connects its buttons."""
+    """The probe row. Must be created inside a `gr.Blocks` context.
+
+    The page connects the row's buttons.
+    """
 
     def __init__(self, controller: Controller) -> None:
         self._probes = controller.probes
@@ -27,11 +30,11 @@ class ProbeRow:
 
     @property
     def outputs(self) -> list[Any]:
-        """Components that `render` updates."""
+        """Components updated by `render`."""
         return [self.row, self.chip, self.send_next, self.send_all, self.next_probe]
 
     def render(self, state: PageState, editing: bool) -> Updates:
-        """Return the UI updates for the row, which is hidden while an earlier message is being edited."""
+        """Return UI updates for the row. It is hidden while an earlier message is being edited."""
         current = self._probes.current(state)
         updates: Updates = {self.row: gr.update(visible=current is not None and not editing)}
         if current is None:

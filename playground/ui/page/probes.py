@@ -1,4 +1,4 @@
-"""Play probes on the page: choose a probe, send its messages, continue with the next one, or leave it."""
+"""Play probes on the page: choose a probe, send its messages, move on to the next probe, or leave it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from playground.ui.page.stream import AnswerStream
 
 
 class ProbePlayer:
-    """Handlers for the probe row and the probe list."""
+    """Event handlers for the probe row and the probe list."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class ProbePlayer:
         return {**updates, **self.dialog.hide()}
 
     def on_play(self, all_messages: bool) -> Callable[..., Iterator[Updates]]:
-        """Return the handler that sends the probe's next message, or all remaining messages."""
+        """Return a handler that sends the probe's next message, or all remaining messages."""
 
         def handler(state: PageState, values: Values) -> Iterator[Updates]:
             def snapshots() -> Generator[Snapshot]:

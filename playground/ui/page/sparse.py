@@ -1,8 +1,8 @@
 """A `gr.Blocks` subclass that processes only the outputs changed by a handler.
 
-For every event, Gradio recreates the component of every output, including outputs missing from the dictionary
-that the handler returned. The page's streams have 27 outputs and change six of them many times a second, for
-all users at once. With eight users, this took half of the server's time.
+For every event, Gradio recreates the component of every output, even of outputs missing from the dictionary
+returned by the handler. The page's streams have 27 outputs, six of which change many times per second for
+each user. With eight users, this took half of the server's CPU time.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from gradio.utils import is_prop_update
 
 
 class SparseBlocks(gr.Blocks):
-    """`gr.Blocks` that skips outputs left unchanged by a handler."""
+    """A `gr.Blocks` subclass that skips outputs left unchanged by a handler."""
 
     async def postprocess_data(
         self, block_fn: BlockFunction, predictions: list[Any] | dict[Any, Any], state: SessionState | None
     ) -> list[Any]:
-        """Process changed outputs as Gradio does, and send Gradio's "no change" update for all others."""
+        """Process changed outputs as usual, and send Gradio's "no change" update for all others."""
         outputs: list[Block] = list(block_fn.outputs)
         changed = changed_outputs(outputs, predictions)
         if not changed:
@@ -48,12 +48,12 @@ class SparseBlocks(gr.Blocks):
 
 
 def sent_again(output: Block, prediction: Any, state: SessionState | None) -> dict[str, Any] | None:
-    """Return the update to send if the session's component already has the updated properties.
+    """Return the update to send without recreating the component, if its properties have not changed.
 
-    Gradio would recreate the component from the same arguments.
+    For such an update, Gradio would recreate the session's component from the same arguments.
 
     Returns:
-        The update for the browser, or None if the prediction is not an update of this kind.
+        The update for the browser, or None if the component must be recreated.
     """
     if state is None or output.stateful or not is_prop_update(prediction):  # type: ignore[no-untyped-call]
         return None
@@ -69,16 +69,16 @@ def sent_again(output: Block, prediction: Any, state: SessionState | None) -> di
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Return whether two plain values are equal; containers such as lists always count as different."""
+    """Return whether two scalar values are equal. Lists and other containers always count as different."""
     return type(one) is type(other) and isinstance(one, bool | int | float | str) and one == other
 
 
 def changed_outputs(outputs: list[Block], predictions: Any) -> list[Block]:
-    """Return the outputs contained in the dictionary returned by a handler.
+    """Return the outputs present in the dictionary returned by a handler.
 
     Returns:
-        The outputs, or [] if `predictions` is not a dictionary keyed by component, or contains components
-        that are not outputs (for which Gradio raises its own error).
+        The outputs, or [] if `predictions` is not a dictionary keyed by component or contains other
+        components. In the latter case, Gradio raises an error.
     """
     if not isinstance(predictions, dict) or not all(isinstance(key, Block) for key in predictions):
         return []

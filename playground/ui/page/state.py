@@ -1,4 +1,4 @@
-"""The state of an open page: `PageState`, with one dataclass per feature.
+"""The state of an open page: `PageState`, composed of one dataclass per feature.
 
 Gradio keeps one `PageState` per browser tab. Nothing in it is stored on disk.
 """
@@ -19,14 +19,14 @@ LANES = 4
 
 @dataclass
 class DemonstrationsState:
-    """State of the demonstration editor, and the demonstration sets that exist only on this page."""
+    """State of the demonstration editor, and this page's unsaved demonstration sets."""
 
     sets: dict[str, DemoSet] = field(default_factory=dict)
-    """Unsaved sets that were edited or imported, by name."""
+    """Unsaved sets (edited or imported), by name."""
     draft: Draft | None = None
     """The demonstration set in the editor."""
     card: int | None = None
-    """Index of the card being edited. For a new card, this equals the number of cards."""
+    """Index of the card being edited; equal to the number of cards for a new card."""
 
 
 @dataclass
@@ -34,17 +34,17 @@ class VotingState:
     """The voter and the two lanes being compared."""
 
     voter: str | None = None
-    """The voter's id, for browsers that send no cookie."""
+    """The voter's id, used if the browser sends no voter cookie."""
     pair: tuple[int, int] = (0, 1)
     """The two lanes being compared."""
 
 
 @dataclass
 class JudgingState:
-    """The values entered in the judge dialog, and a record of which verdicts have been drawn."""
+    """The values entered in the judge dialog, and the verdicts last drawn."""
 
     keys: dict[str, Secret] = field(default_factory=dict)
-    """API keys by server address. They are stored nowhere else."""
+    """API keys by server address. They are not stored anywhere else."""
     model: str = ""
     server: str = ""
     budget: JudgeBudget | None = None
@@ -54,26 +54,26 @@ class JudgingState:
 
 @dataclass
 class PageState:
-    """The conversation on the page, the arrangement of its lanes, and the state of each feature."""
+    """The page's conversation, its lane arrangement, and the state of each feature."""
 
     conversation: str | None = None
     shown: tuple[int, ...] = ()
-    """Number of turns shown on the page, followed by the version of each answer in the last turn."""
+    """Number of turns on the page, followed by the displayed version of each answer in the last turn."""
     branch: Conversation | None = None
-    """A branch of another conversation, not recorded until its first message."""
+    """A branch of another conversation. It is not recorded until a message is sent."""
     lanes: int = 2
     """Number of visible lanes."""
     loaded: bool = False
-    """Whether the conversation named in the page address, if any, has been opened."""
+    """Whether the conversation specified in the page address, if any, has been opened."""
     streaming: bool = False
     editing_turn: int | None = None
-    """Index of the turn whose message is being edited. Sending the message starts a branch at this turn."""
+    """Index of the turn whose message is being edited. Sending the edited message branches at this turn."""
     ending: bool = False
     """Whether answers have finished but their final view has not been drawn yet."""
     blind: bool = False
     """Whether the lanes are shuffled and their names are hidden."""
     preset: str | None = None
-    """The preset that this page requested; its settings are applied once it is loaded."""
+    """The preset requested by this page. Its settings are applied once it is loaded."""
     probe: str | None = None
     """The active probe. Its next turn is derived from the messages sent so far."""
     own: set[str] = field(default_factory=set)

@@ -1,4 +1,4 @@
-"""Stream answers to the page while they are being generated, and update the page when they finish."""
+"""Stream answers to the page as they are generated, and update the page when they finish."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from playground.ui.server.start import PEOPLE_AT_ONCE
 
 
 class AnswerStream:
-    """Code shared by all events that generate answers."""
+    """Streaming logic shared by all events that generate answers."""
 
     def __init__(
         self,
@@ -45,14 +45,14 @@ class AnswerStream:
 
     @property
     def outputs(self) -> list[Any]:
-        """Components updated while answers grow; only a few, because each adds work in the browser."""
+        """Components updated during streaming. Kept to a minimum, because each adds work in the browser."""
         actions, view = self.conversation.actions, self.conversation
         parts = [self.box, actions.send, actions.stop, view.history, view.address.conversation]
         parts += actions.row_outputs
         return parts + [part for lane in self.lanes.columns for part in (lane.past, lane.live, lane.line)]
 
     def on(self, triggers: Any, handler: Callable[..., Any], **options: Any) -> None:
-        """Connect events to a handler that yields the UI updates of `run`.
+        """Connect events to a handler that yields UI updates from `run`.
 
         Args:
             triggers: as in `PageEvents.on`.
@@ -83,8 +83,8 @@ class AnswerStream:
         """Yield the UI updates for each snapshot as it arrives.
 
         Args:
-            state: state of the page.
-            snapshots: generator that starts generating answers and yields snapshots.
+            state: the page's state.
+            snapshots: generator that starts generation and yields snapshots.
             accepted: UI updates to send with the first snapshot.
         """
         has_started = False
@@ -102,15 +102,15 @@ class AnswerStream:
         except Exception as error:
             warn(error)
             if state.streaming:
-                return  # another stream of this page is still running and will update the buttons
+                return  # this page's other stream is still running and will update the buttons
             updates = self.conversation.actions.draw_buttons(streaming=False)
             if has_started or isinstance(error, ConflictError):
-                with suppress(InputError, OutsideError):  # the database itself may have failed
+                with suppress(InputError, OutsideError):  # the database may be unavailable
                     updates |= self.conversation.draw_all_turns(state)
             yield updates
 
     def _report_unsaved(self, snapshot: Snapshot, before: str | None) -> str | None:
-        """Show a toast when saving starts to fail or works again, and return the current failure or None."""
+        """Show a toast when saving starts to fail or recovers. Return the current failure, or None."""
         now = self.controller.session.unsaved_reason(snapshot.conversation.id)
         if now is not None and now != before:
             warn(OutsideError(now))
@@ -119,7 +119,7 @@ class AnswerStream:
         return now
 
     def draw(self, state: PageState, snapshot: Snapshot) -> Updates:
-        """Return the UI updates for a snapshot; while answers grow, only changed components are updated."""
+        """Return UI updates for a snapshot. During streaming, only changed components are updated."""
         conversation, view = snapshot.conversation, self.conversation
         updates: Updates = {}
         last = len(conversation.turns) - 1
@@ -130,16 +130,16 @@ class AnswerStream:
                 note = snapshot.note
                 updates[lane.live] = view.render_turns(state, conversation, lane, [last], note)
                 updates[lane.line] = view.render_status(state, conversation, lane, note, is_new=True)
-        # Sent with every snapshot, because Gradio's frontend sometimes loses a visibility change.
+        # Sent with every snapshot, because Gradio's frontend occasionally loses a visibility change.
         updates |= view.actions.draw_buttons(not snapshot.done)
         if snapshot.is_first and not snapshot.done:
             updates |= {**view.actions.draw(state, True), view.address.conversation: conversation.id}
-            # Updated now, while the list is disabled; later the user may be choosing from it.
+            # Update the list now, while it is disabled; later, the user may be choosing from it.
             updates[view.history] = view.draw_history(state)
         return updates
 
     def on_ended(self, state: PageState, values: Values) -> Updates:
-        """Update the meters and the available actions after the answers finish."""
+        """Update the meters and the available actions after the answers have finished."""
         actions = self.conversation.actions
         updates = {
             **self.lanes.draw_meters(state, values),

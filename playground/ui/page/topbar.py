@@ -17,7 +17,10 @@ from playground.ui.page.conversation import ConversationView
 
 
 class TopBar:
-    """The top bar. Created inside a `gr.Blocks`. Its buttons are connected by the dialogs that they open."""
+    """The top bar. Must be created inside a `gr.Blocks` context.
+
+    Each button is connected by the dialog it opens.
+    """
 
     def __init__(self, session: Session, arrangement: Arrangement, conversation: ConversationView) -> None:
         """Add the top bar.
@@ -46,7 +49,7 @@ class TopBar:
 
     @property
     def outputs(self) -> list[Any]:
-        """Components that handlers update."""
+        """Components updated by handlers."""
         return [self.model]
 
     def connect(self, keys: HtmlDialog) -> None:
@@ -54,5 +57,5 @@ class TopBar:
         self.keys.click(lambda: keys.show_html(shortcuts.render_list()), None, keys.outputs, **QUICK)
 
     def draw_model(self) -> Updates:
-        """Return the UI updates for the model label, which shows the loaded model or the loading progress."""
+        """Return UI updates for the model label, showing the loaded model or the loading progress."""
         return {self.model: html_labels.model_chip(self.session.status())}

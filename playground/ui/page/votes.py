@@ -1,7 +1,8 @@
 """Votes on the last turn: which of two answers is better, with lane names hidden or visible.
 
-A vote always compares exactly two lanes, even if the page has more, so that it records only that comparison
-and four keys are enough. With more than two lanes, a control next to the buttons selects the pair.
+A vote always compares exactly two lanes, even if the page has more. It therefore records a single comparison,
+and four keys are sufficient. With more than two lanes, the pair is selected with a control next to the
+buttons.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from playground.ui.page.state import PageState
 
 
 class Votes:
-    """The row of vote buttons. Created inside a `gr.Blocks`."""
+    """The row of vote buttons. Must be created inside a `gr.Blocks` context."""
 
     def __init__(self, chat: Controller, browser: Callable[[], str | None]) -> None:
         """Add the row.
@@ -60,7 +61,7 @@ class Votes:
 
     @property
     def outputs(self) -> list[Block]:
-        """Components that `draw` updates."""
+        """Components updated by `draw`."""
         return [self.row, *self.content]
 
     def connect(
@@ -69,9 +70,9 @@ class Votes:
         """Connect the components to their handlers.
 
         Args:
-            state: state of the page.
-            draw_marks: function that returns the UI updates for the lanes with their vote marks.
-            outputs: components that `draw_marks` updates.
+            state: the page's state.
+            draw_marks: function that returns UI updates for the lanes with their vote marks.
+            outputs: components updated by `draw_marks`.
         """
         self._draw_marks = draw_marks
         for choice, button in self.buttons.items():
@@ -94,7 +95,7 @@ class Votes:
         return handler
 
     def on_pair(self, state: PageState, pair: Any) -> Updates:
-        """Compare another pair of lanes. Values from the browser that are not a valid pair are ignored."""
+        """Compare another pair of lanes. Invalid values from the browser are ignored."""
         found = [each for each in combinations(range(len(LETTERS)), 2) if _name_pair(each) == pair]
         state.voting.pair = found[0] if found else state.voting.pair
         return self.draw(state)
@@ -133,7 +134,7 @@ class Votes:
     # --- Drawing ----------------------------------------------------------------------------------
 
     def marks(self, state: PageState, conversation: Conversation, lane: int) -> dict[int, str]:
-        """Return the HTML of the vote marks below a lane's finished answers, by turn."""
+        """Return the HTML of the vote marks below a lane's finished answers, keyed by turn index."""
         session = self.chat.session
         verdicts = session.verdicts(conversation)
         running = {judgment.verdict.id for judgment in session.running_judgments(conversation.id)}
@@ -141,9 +142,9 @@ class Votes:
         return html_verdicts.render_marks(lane, verdicts, self.voter(state), running, costs)
 
     def draw(self, state: PageState, streaming: bool = False) -> Updates:
-        """Return the UI updates for the row, based on the last turn.
+        """Return UI updates for the row, based on the last turn.
 
-        The row is hidden while the turn is streaming, and unless there are two answers to compare.
+        The row is visible only if the turn has two answers to compare and is no longer streaming.
         """
         conversation = None if streaming else self.chat.conversations.current(state)
         pairs = _pairs(conversation) if conversation else []
@@ -172,14 +173,14 @@ class Votes:
     def _own_vote(
         self, state: PageState, conversation: Conversation, pair: tuple[int, int]
     ) -> Verdict | None:
-        """Return this voter's vote on the two compared answers in the last turn, or None if there is none."""
+        """Return this voter's vote on the compared pair in the last turn, or None if there is none."""
         votes = self.chat.session.verdicts(conversation)[-1]
         voter = self.voter(state)
         return next((vote for vote in votes if vote.by == voter and set(vote.lanes) == set(pair)), None)
 
 
 def _pairs(conversation: Conversation) -> list[tuple[int, int]]:
-    """Return all pairs of lanes whose last answers can be compared."""
+    """Return all pairs of lanes with comparable answers in the last turn."""
     if not conversation.turns:
         return []
     return list(combinations(answered_lanes(conversation, len(conversation.turns) - 1), 2))

@@ -1,4 +1,4 @@
-"""The caller of the current handler: login name or network address, browser id, and page address."""
+"""The caller of the current handler: login name or IP address, browser id, and page URL."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from playground.ui.server import network
 
 
 def get_visitor(proxies: int) -> str:
-    """Return the caller's login name or, without a login, their network address. Returns "" outside a
-    handler.
+    """Return the caller's login name or, without a login, their IP address.
+
+    Returns "" outside a handler.
 
     Args:
         proxies: number of trusted proxies in front of the server, as for `network.visitor_of`.
@@ -25,7 +26,7 @@ def get_visitor(proxies: int) -> str:
     request = LocalContext.request.get(None)
     if request is None:
         return ""
-    if not isinstance(request, gr.Request):  # an API client may send several events as one batch
+    if not isinstance(request, gr.Request):  # API clients can send several events as a batch
         raise InputError("This request did not come from the page: reload the page and try again.")
     if request.username:
         return f"user {request.username}"
@@ -35,7 +36,7 @@ def get_visitor(proxies: int) -> str:
 
 
 def get_voter() -> str | None:
-    """Return the random id that the caller's browser stores for its votes, or None if it sent none."""
+    """Return the random voter id stored in the caller's browser, or None if it sent none."""
     request = LocalContext.request.get(None)
     cookies = request.headers.get("cookie", "") if isinstance(request, gr.Request) else ""
     found = re.search(r"(?:^|;\s*)tandem-voter=([0-9a-f]{32})(?:;|$)", cookies or "")
@@ -45,13 +46,14 @@ def get_voter() -> str | None:
 def get_owner() -> str:
     """Return the owner of the caller's conversations, or "" if the browser sent no id.
 
-    The owner is a hash of the id, because the database stores the id itself with the votes.
+    The owner is a hash of the voter id, so that a voter id stored with a vote does not give access to the
+    conversations.
     """
     id = get_voter()
     return hashlib.sha256(f"history of {id}".encode()).hexdigest()[:32] if id else ""
 
 
 def get_query() -> list[tuple[str, str]]:
-    """Return the query parameters of the address from which the caller's browser loaded the page."""
+    """Return the query parameters of the URL from which the caller's browser loaded the page."""
     request = LocalContext.request.get(None)
     return list(request.query_params.multi_items()) if isinstance(request, gr.Request) else []

@@ -1,4 +1,4 @@
-"""Logging of failed requests: one line per failure, and a limited number of lines."""
+"""Logging of failed requests, with one line per failure and a limit on the number of lines."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from playground.terminal import escape_controls
 log = logging.getLogger(__name__)
 
 SAME_SECONDS = 60.0
-"""Period in seconds within which failures at the same place in the code are logged only once."""
+"""Period in seconds during which failures at the same code location are logged only once."""
 MAX_LINES = 20
-"""Maximum number of lines logged within that period, for all failures together."""
+"""Maximum number of lines logged per `SAME_SECONDS`, for all failures together."""
 
 
 def sentence_for(scope: Scope, sentence: str, status: int) -> Response:
-    """Return an error response in the format that the client expects.
+    """Return an error response in the format expected by the client.
 
-    Gradio API paths get JSON, which the page's script shows in a toast. Other paths get plain text, which the
-    browser displays.
+    The response is JSON for Gradio API paths, whose errors are shown as toasts, and plain text for all other
+    paths.
     """
     if scope["path"].startswith("/gradio_api/"):
         return JSONResponse({"detail": sentence}, status_code=status)
@@ -35,10 +35,10 @@ def sentence_for(scope: Scope, sentence: str, status: int) -> Response:
 
 
 class Faults:
-    """Logs each failure as one line. Thread-safe.
+    """Failure log with one line per failure. Thread-safe.
 
-    Full tracebacks are logged at level DEBUG only. Each line reports how many failures were left out since
-    the previous one.
+    Full tracebacks are logged only at level DEBUG. Each line reports how many failures have been omitted
+    since the previous line.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -53,7 +53,7 @@ class Faults:
         self._lock = threading.Lock()
 
     def report(self, error: BaseException) -> None:
-        """Log a failure, unless the same failure or too many others have been logged recently."""
+        """Log a failure, unless it has been logged recently or the line limit has been reached."""
         place = find_place(error)
         if self._may_log(f"{type(error).__name__} {place}"):
             more = f" ({self._left_out} more failures since the last line)" if self._left_out else ""
@@ -74,19 +74,19 @@ class Faults:
 
 
 def find_place(error: BaseException) -> str:
-    """Return where an exception was raised (the innermost frame), as "file.py:line"."""
+    """Return the location where an exception was raised (the innermost frame), as "file.py:line"."""
     frames = traceback.extract_tb(error.__traceback__)
     return f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else "unknown place"
 
 
 class OneLineFaults:
-    """Middleware that turns failures of the app behind it into a one-sentence response and a log line."""
+    """Middleware that turns exceptions in the wrapped app into a one-sentence response and a log line."""
 
     def __init__(self, app: ASGIApp, faults: Faults) -> None:
         """Create the middleware.
 
         Args:
-            app: next ASGI app.
+            app: the wrapped ASGI app.
             faults: failure log.
         """
         self._app = app
@@ -113,7 +113,7 @@ class OneLineFaults:
 
 
 class QuietTraceback(ModuleType):
-    """Replaces `traceback` in Gradio's modules, which would print a stack trace for each malformed call."""
+    """Stand-in for `traceback` in Gradio's modules, which print a stack trace for each malformed call."""
 
     def __init__(self, faults: Faults) -> None:
         """Create the replacement module.
@@ -135,7 +135,7 @@ class QuietTraceback(ModuleType):
 
 
 class OnceAMinute(logging.Filter):
-    """Drops a log line if an identical line was logged within the last minute."""
+    """Logging filter that drops a line if an identical line was logged within the last minute."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Create the filter.
@@ -148,7 +148,7 @@ class OnceAMinute(logging.Filter):
         self._last: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether the line should be logged."""
+        """Return whether the record should be logged."""
         text, now = record.getMessage(), self._clock()
         self._last = {each: at for each, at in self._last.items() if at > now - SAME_SECONDS}
         if text in self._last:
@@ -158,7 +158,10 @@ class OnceAMinute(logging.Filter):
 
 
 class OneTraceback(logging.Filter):
-    """Removes the traceback from a log line if one from the same place was logged within the last minute."""
+    """Logging filter that removes repeated tracebacks.
+
+    A traceback is removed if one from the same code location was logged within the last minute.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Create the filter.
@@ -171,7 +174,7 @@ class OneTraceback(logging.Filter):
         self._last: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Remove a repeated traceback from the line. Always returns True."""
+        """Remove a repeated traceback from the log record. Always returns True."""
         info = record.exc_info
         error = info[1] if isinstance(info, tuple) else None
         if error is None:

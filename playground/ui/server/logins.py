@@ -1,4 +1,4 @@
-"""Password protection: which paths require a login, and limits on failed attempts."""
+"""Password protection: login requirements by path, and limits on failed attempts."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from playground.rate_limits import Rate
 from playground.ui.server.visitors import get_visitor
 
 LOGINS = 10
-"""Maximum number of wrong passwords per minute, for each address and each known browser."""
+"""Maximum number of failed password attempts per minute, per IP address and per known browser."""
 KNOWN_BROWSERS = 1_000
-"""Maximum number of browsers remembered as having logged in before."""
+"""Maximum number of browsers remembered after a successful login."""
 WITHOUT = frozenset(("/gradio_api/login_check", "/gradio_api/theme.css"))
 """Paths used by the login page itself."""
 STARTUP = "/gradio_api/startup-events"
@@ -25,13 +25,13 @@ TOKEN = re.compile(r"(?:^|;\s*)access-token-(?:unsecure-)?[^=;\s]+=\"?([^;\"\s]+
 
 
 class NeedsLogin:
-    """Middleware that requires a login for Gradio's API paths, some of which Gradio itself leaves open."""
+    """Middleware that requires a login for all Gradio API paths, including those that Gradio leaves open."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Create the middleware.
 
         Args:
-            app: next ASGI app.
+            app: the wrapped ASGI app.
         """
         self._app = app
 
@@ -46,7 +46,7 @@ class NeedsLogin:
 
     def _may(self, path: str, scope: Scope) -> bool:
         app = scope["app"]  # Gradio's app, which stores the tokens of logged-in users
-        # Gradio itself calls this path once at startup without a login.
+        # Gradio itself requests this path once at startup, without a login.
         if path in WITHOUT or (path == STARTUP and not app.startup_events_triggered):
             return True
         cookies = "; ".join(Headers(scope=scope).getlist("cookie"))
@@ -54,18 +54,18 @@ class NeedsLogin:
 
 
 class FewLogins:
-    """Middleware that limits password guessing without locking out users who know the password.
+    """Middleware that rate-limits password attempts without locking out legitimate users.
 
-    Wrong passwords are counted per address, so guesses from one address do not affect other addresses. A
-    browser that has logged in before is counted by its cookie instead, so that it can log in even if it
-    shares an attacker's address. Must be placed behind `Visitors`.
+    Failed attempts are counted per IP address, so that attempts from one address do not affect others. A
+    browser that has logged in before is counted by its cookie instead, so that it can log in even if an
+    attacker uses the same address. Must be placed behind `Visitors`.
     """
 
     def __init__(self, app: ASGIApp, clock: Callable[[], float] = time.monotonic) -> None:
         """Create the middleware.
 
         Args:
-            app: next ASGI app.
+            app: the wrapped ASGI app.
             clock: function that returns the time in seconds.
         """
         self._app = app
@@ -84,7 +84,7 @@ class FewLogins:
             sentence = f"Too many wrong passwords: try again in {math.ceil(wait)} s."
             await PlainTextResponse(sentence, status_code=429)(scope, receive, send)
             return
-        self._rate.count(client)  # before the check, so that parallel requests cannot exceed the limit
+        self._rate.count(client)  # count before checking, so that parallel requests cannot exceed the limit
         status = 500
 
         async def send_and_watch(message: Message) -> None:

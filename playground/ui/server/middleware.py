@@ -2,8 +2,8 @@
 
 The layers are plain ASGI so that streams are not buffered. Gradio exposes more than the page needs: every
 handler by name, a description of all handlers, and deep links that write the page's contents to disk. Even
-its "private" handlers can be called by any client that knows their number. All paths that the page does not
-use are therefore blocked here, and the page's handlers validate their inputs.
+its "private" handlers can be called by any client that knows their index. All paths not used by the page are
+therefore blocked here, and the page's handlers validate their inputs.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from playground.ui.server.faults import sentence_for
 
-# Second line of defense after the escaping in `ui.html`: even if a tag in model output were not escaped, it
-# could not load anything from another site. Gradio compiles its templates in the browser, which requires
-# 'unsafe-eval'.
+# Defense in depth, in addition to the escaping in `ui.html`: even if a tag in model output were not escaped,
+# it could not load resources from another site. 'unsafe-eval' is required because Gradio compiles its
+# templates in the browser.
 POLICY = (
     "default-src 'self'",
     "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
@@ -56,7 +56,7 @@ OPEN = frozenset(
         "/gradio_api/queue/data",
         "/gradio_api/queue/join",
         "/gradio_api/reset",
-        "/gradio_api/run/predict",  # events that bypass the queue, such as Stop; nothing else is sent there
+        "/gradio_api/run/predict",  # used only for events that bypass the queue, such as Stop
         "/gradio_api/startup-events",
         "/gradio_api/theme.css",
     )
@@ -65,21 +65,21 @@ OPEN = frozenset(
 OPEN_BELOW = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/")
 """Prefixes of paths used by the page.
 
-"/gradio_api/file=" is not included: it serves uploads, and fetches a URL given in the path.
+"/gradio_api/file=" is excluded, because it serves uploads and fetches URLs given in the path.
 """
 UPLOADS = frozenset(("/gradio_api/upload", "/gradio_api/upload_progress"))
-"""Upload paths, which are blocked in public mode because users cannot upload files there."""
+"""Upload paths, blocked in public mode because uploads are disabled there."""
 
 MOST_NAME = 255
-"""Maximum length in bytes of one path component; file systems do not allow longer names."""
+"""Maximum length of a path component in bytes. File systems do not allow longer names."""
 MOST_PATH = 1_000
-"""Maximum length of a path in bytes, ten times the page's longest path."""
+"""Maximum path length in bytes, ten times that of the page's longest path."""
 MOST_BYTES = 4_000_000
-"""Maximum size of a request in bytes, well above that of an uploaded file or the longest message."""
+"""Maximum request size in bytes, well above that of an uploaded file or the longest message."""
 TOO_LARGE = "The request is larger than 4 MB: send less at once."
 STREAM = "/gradio_api/queue/data"
 PATIENCE = 5
-"""Seconds that Gradio is given to clean up a finished stream."""
+"""Time in seconds allowed for Gradio to clean up a finished stream."""
 
 
 class SecureHeaders:
@@ -89,8 +89,8 @@ class SecureHeaders:
         """Create the middleware.
 
         Args:
-            app: next ASGI app.
-            framed_by: sites allowed to show the page in a frame, as CSP sources.
+            app: the wrapped ASGI app.
+            framed_by: sites allowed to embed the page in an iframe, as CSP sources.
         """
         self._app = app
         policy = "; ".join((*POLICY, f"frame-ancestors {framed_by}"))
@@ -111,17 +111,17 @@ class SecureHeaders:
 class KnownHosts:
     """Middleware that rejects requests for unknown host names.
 
-    Without it, another site could make its own host name resolve to this machine (DNS rebinding) and read
-    this page. Requests that use an IP address as the host name are not vulnerable to that attack.
+    This prevents DNS rebinding, in which another site makes its own host name resolve to this machine in
+    order to read the page. Requests to an IP address are not vulnerable to this attack.
     """
 
     def __init__(self, app: ASGIApp, names: Iterable[str], addresses: bool) -> None:
         """Create the middleware.
 
         Args:
-            app: next ASGI app.
+            app: the wrapped ASGI app.
             names: accepted host names.
-            addresses: whether all IP addresses are accepted as well.
+            addresses: whether any IP address is accepted as the host.
         """
         self._app = app
         self._names = frozenset(name.lower() for name in names)
@@ -144,7 +144,7 @@ class KnownHosts:
 
 
 def own_names() -> set[str]:
-    """Return this machine's names on a local network."""
+    """Return this machine's host names on the local network."""
     name = socket.gethostname().lower()
     return {"localhost", name, f"{name}.local", socket.getfqdn().lower()}
 
@@ -158,14 +158,13 @@ def _is_address(name: str) -> bool:
 
 
 class OpenPaths:
-    """Middleware that responds with 404 to paths the page does not use, and with 413 to oversized
-    requests."""
+    """Middleware that responds with 404 to paths not used by the page, and with 413 to oversized requests."""
 
     def __init__(self, app: ASGIApp, uploads: bool) -> None:
         """Create the middleware.
 
         Args:
-            app: next ASGI app.
+            app: the wrapped ASGI app.
             uploads: whether files may be uploaded.
         """
         self._app = app
@@ -177,7 +176,7 @@ class OpenPaths:
             await self._app(scope, receive, send)
             return
         path: str = scope["path"]
-        # One trailing slash is allowed because Gradio ignores it; multiple slashes and ".." are not allowed.
+        # A trailing slash is allowed because Gradio ignores it. Multiple slashes and ".." are not allowed.
         if scope["type"] != "http" or not (
             (path.removesuffix("/") or "/") in self._open
             or (path.startswith(OPEN_BELOW) and _can_be_file(path))
@@ -199,18 +198,17 @@ class OpenPaths:
 
 
 def _can_be_file(path: str) -> bool:
-    """Return whether this is a valid file path. An invalid one would cause an OS error instead of a 404."""
+    """Return whether this is a valid file path. Invalid paths would cause an OS error instead of a 404."""
     names = [name.encode("utf-8", "surrogatepass") for name in path.split("/")]
     short = all(len(name) <= MOST_NAME for name in names) and sum(map(len, names)) <= MOST_PATH
     return short and b".." not in names and "\0" not in path and "\ufffd" not in path
 
 
 class _Stream:
-    """An event stream in which a late disconnect must count neither as a disconnect nor as a failure.
+    """An event stream that hides late disconnects from Gradio and does not report them as failures.
 
-    The page closes a stream as soon as the last message arrives. If Gradio notices the disconnect before it
-    has cleaned up the stream, it drops everything the page is waiting for, including the events of the next
-    stream.
+    The page closes a stream as soon as the last message arrives. If Gradio detects the disconnect before it
+    has cleaned up the stream, it discards all pending events of the page, including those of its next stream.
     """
 
     def __init__(self, receive: Receive, send: Send) -> None:
@@ -218,12 +216,12 @@ class _Stream:
         self._over = self._lost = self._gone = False
 
     async def of(self, app: ASGIApp, scope: Scope) -> None:
-        """Serve the stream using the app behind this middleware."""
+        """Serve the stream using the wrapped app."""
         try:
             await app(scope, self._hear, self._tell)
         except (KeyError, RuntimeError):
-            # Gradio also raises errors that it has already sent to the client. In addition, reloading the
-            # page may leave two streams, the second of which can no longer be cleaned up.
+            # Gradio also raises errors already sent to the client. In addition, reloading the page can leave
+            # two streams, and Gradio cannot clean up the second one.
             if not (self._lost or self._gone):
                 raise
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -251,7 +249,7 @@ def _limit_body(receive: Receive) -> Receive:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        # To the app behind this middleware, it looks as if the client had disconnected.
+        # To the wrapped app, an oversized body looks like a client disconnect.
         return message if taken <= MOST_BYTES else {"type": "http.disconnect"}
 
     return receive_some

@@ -1,7 +1,7 @@
 """Determine a request's client address and host name.
 
-Headers that only a proxy should set are used only if a proxy is trusted (`--proxies`), and only the entries
-added by trusted proxies are used.
+Proxy headers are ignored unless proxies are trusted (`--proxies`). Even then, only the entries added by
+trusted proxies are used.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 FORWARDED = re.compile(r"x-forwarded-.*|forwarded|x-real-ip|x-original-.*|x-rewrite-url")
-"""Headers by which proxies report the client and the original request."""
+"""Headers with which proxies report the client and the original request."""
 GRADIO = re.compile(r"x-gradio-.*|x-direct-url")
-"""Headers that Gradio trusts for its own address. They are set by its Node server, which is not used here."""
+"""Headers from which Gradio reads its own address. They are set by its Node server, which is not used."""
 HOST = re.compile(r"[a-z0-9.\-]{1,253}(?::\d{1,5})?|\[[0-9a-f:.]{2,45}\](?::\d{1,5})?", re.IGNORECASE)
 WITH_PORT = re.compile(r"\[([0-9a-f:.]+)\](?::\d*)?|([0-9.]+):\d*", re.IGNORECASE)
 """Matches an IPv6 address in brackets, or an IPv4 address with a port."""
 
 
 class TrustedForwards:
-    """Middleware that removes headers describing the page's address unless a trusted proxy added them."""
+    """Middleware that removes headers describing the page's address, unless added by a trusted proxy."""
 
     def __init__(self, app: ASGIApp, proxies: int) -> None:
         """Create the middleware.
 
         Args:
-            app: next ASGI app.
+            app: the wrapped ASGI app.
             proxies: number of trusted proxies in front of the server.
         """
         self._app = app
@@ -48,7 +48,7 @@ class TrustedForwards:
             if not (GRADIO.fullmatch(name) or FORWARDED.fullmatch(name)):
                 headers.append((raw, value))
             elif name == "x-forwarded-for" and self._proxies:
-                headers.append((raw, value))  # `visitor_of` reads only the trusted entry
+                headers.append((raw, value))  # `visitor_of` uses only the trusted entry
         if self._proxies:
             given = Headers(scope=scope)
             for name in ("x-forwarded-host", "x-forwarded-proto"):
@@ -59,13 +59,13 @@ class TrustedForwards:
 
 
 def _last_written(values: Sequence[str], proxies: int) -> str:
-    """Return the forwarding-header entry added by the outermost trusted proxy, or "" if there is none."""
+    """Return the forwarding header entry added by the outermost trusted proxy, or "" if there is none."""
     entries = [part.strip() for part in ",".join(values).split(",") if part.strip()]
     return entries[-min(proxies, len(entries))] if proxies and entries else ""
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Parse an address with or without a port, as written by proxies. Return None for anything else."""
+    """Parse an IP address, with or without a port, as written by proxies. Return None if it is invalid."""
     if found := WITH_PORT.fullmatch(text):
         text = found[1] or found[2]
     try:
@@ -75,24 +75,24 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def visitor_of(address: str, forwarded: Sequence[str], proxies: int) -> str:
-    """Return the address that identifies a visitor for rate limiting.
+    """Return the IP address used to identify a visitor for rate limiting.
 
     Args:
-        address: address of the connection.
+        address: IP address of the connection.
         forwarded: the X-Forwarded-For headers, in order.
-        proxies: number of proxies in front of the server that append to these headers. Earlier entries come
-            from the client and can contain anything.
+        proxies: number of trusted proxies in front of the server, each of which appends an entry. Earlier
+            entries are set by the client and can contain anything.
 
     Returns:
-        The address or, for IPv6, the network of one household. All requests through a proxy whose entry is
-        not an address (RFC 7239 allows "unknown" and obfuscated names) count as one visitor. If each such
-        entry counted as a separate visitor, a client could evade the limits by changing it.
+        The IP address; IPv6 addresses are truncated to their /64 prefix. If a proxy's entry is not an IP
+        address (RFC 7239 allows "unknown" and obfuscated names), the address of the connection is used.
+        Otherwise, clients could evade the limits by changing the entry.
     """
     entry = _last_written(forwarded, proxies)
     number = (_address(entry) if entry else None) or _address(address)
     if number is None:
         return address[:100]
-    if number.version == 6 and number.ipv4_mapped:  # an IPv4 client of a server listening on IPv6
+    if number.version == 6 and number.ipv4_mapped:  # IPv4 client, server listening on IPv6
         return str(number.ipv4_mapped)
     if number.version == 6:
         return str(ipaddress.ip_network((number, 64), strict=False))
@@ -107,7 +107,7 @@ def find_address(scope: Scope, proxies: int) -> str:
 
 
 def list_hosts(scope: Scope, proxies: int) -> frozenset[str]:
-    """Return the host names (with port) that a request used for the page, including a trusted proxy's."""
+    """Return the host names (with port) to which a request was addressed, here or at a trusted proxy."""
     headers = Headers(scope=scope)
     hosts = {headers.get("host", "").lower()}
     if proxies:
@@ -116,6 +116,6 @@ def list_hosts(scope: Scope, proxies: int) -> frozenset[str]:
 
 
 def is_https(scope: Scope, proxies: int) -> bool:
-    """Return whether the browser uses HTTPS, as far as this server or a trusted proxy can tell."""
+    """Return whether the browser uses HTTPS, according to this server or a trusted proxy."""
     scheme = Headers(scope=scope).get("x-forwarded-proto", "") if proxies else ""
     return "https" in (scope.get("scheme"), scheme)

@@ -1,9 +1,9 @@
 """Validation of request bodies before Gradio reads them.
 
-Gradio treats any JSON object with a path, anywhere in a body, as a file, and downloads it if the path is a
-URL, before any handler runs. Bodies are therefore parsed here first, more strictly than Gradio does. They
-must be UTF-8 JSON of limited depth without duplicate keys, every input must have the type that its component
-sends, and files must have been uploaded by the same visitor.
+Gradio treats any JSON object with a path, anywhere in a body, as a file. If the path is a URL, it downloads
+the file before any handler runs. Bodies are therefore first parsed here, more strictly than by Gradio. They
+must be UTF-8 JSON of limited depth without duplicate keys, every input must have the type sent by its
+component, and files must have been uploaded by the same visitor.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from playground.types import HALF_CHARACTER
 from playground.ui.server.visitors import Visitor, get_visitor
 
 Kind = Literal["text", "number", "switch", "choice", "choices", "file", "state"]
-"""The type of value that a component sends: "switch" is a checkbox; "state" is kept on the server."""
+"""Type of the value sent by a component. "switch" is a checkbox; "state" is kept on the server."""
 
 API = "/gradio_api/"
 UPLOAD = "/gradio_api/upload"
@@ -32,17 +32,17 @@ RUN = "/gradio_api/run/"
 MAX_DEPTH = 16
 """Maximum nesting depth of lists and objects in a body. The page uses four levels."""
 MAX_NUMBER = 2**63
-"""Maximum absolute value of a number. No control on the page allows a larger one."""
+"""Maximum absolute value of a number. No control on the page exceeds it."""
 SESSION_HASH = re.compile(r"[\w.-]{1,100}", re.ASCII)
 FILE_KEYS = frozenset(("path", "url", "meta", "_type", "is_stream", "orig_name"))
-"""Keys that mark an object as file data, regardless of its other keys."""
+"""Keys that identify an object as file data, regardless of its other keys."""
 BODY = "tandem.body"
 """ASGI scope key under which the parsed body is passed to subsequent apps."""
 
 
 @dataclass(frozen=True)
 class Input:
-    """One input of an event: the component's name on the page, and the type of value it sends."""
+    """An input of an event, with its component's display name and the type of value it sends."""
 
     name: str
     kind: Kind
@@ -52,7 +52,7 @@ class Input:
 class EventInputs:
     """The inputs of one of the page's events.
 
-    `with_data` tells whether the handler reads the event's own data, which must then be an object.
+    `with_data` specifies whether the handler reads the event data. If so, the data must be an object.
     """
 
     inputs: tuple[Input, ...]
@@ -64,7 +64,7 @@ class RefusedError(Exception):
 
     Args:
         status: HTTP status code.
-        sentence: message for the client, stating what is wrong and what to do.
+        sentence: error message for the client, explaining the problem and what to do.
     """
 
     def __init__(self, status: int, sentence: str) -> None:
@@ -73,7 +73,7 @@ class RefusedError(Exception):
         self.sentence = sentence
 
     def response(self) -> JSONResponse:
-        """The response to send. Gradio's frontend shows "detail" to the user."""
+        """The response to send. Gradio's frontend shows its "detail" to the user."""
         return JSONResponse({"detail": self.sentence}, status_code=self.status)
 
 
@@ -105,7 +105,7 @@ def parse(content_types: list[str], encodings: list[str], body: bytes) -> dict[s
     except (
         ValueError,
         RecursionError,
-    ):  # also for overlong numbers and duplicate keys
+    ):  # also raised for overlong numbers and duplicate keys
         raise RefusedError(400, "The request is not valid JSON: send one object with unique keys.") from None
     if not isinstance(parsed, dict):
         raise RefusedError(400, "The request must be a JSON object: wrap the event's data in one.")
@@ -158,9 +158,9 @@ def _has_surrogate(value: Any) -> bool:
 
 
 def find_files(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield all objects in a JSON value, at any depth, that could be treated as file data.
+    """Yield all objects in a JSON value that Gradio could treat as file data, at any depth.
 
-    The "meta" object of file data is not itself file data, so it is not yielded separately.
+    The "meta" object of file data is not file data itself, so it is not yielded.
     """
     waiting = [value]
     while waiting:
@@ -174,13 +174,13 @@ def find_files(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def check_file(file: Mapping[str, Any], uploaded: Collection[str], hosts: Collection[str]) -> None:
-    """Check one file data object.
+    """Validate a file data object.
 
     Args:
         file: object to check.
         uploaded: paths of the files uploaded by this visitor.
-        hosts: host names (with port) by which the request addressed the page; the file's URL may contain
-            them.
+        hosts: host names (with port) to which the request was addressed; the only ones allowed in the file's
+            URL.
 
     Raises:
         RefusedError: the object is not a file uploaded by this visitor.
@@ -216,14 +216,14 @@ def _is_own_url(url: str, path: str, hosts: Collection[str]) -> bool:
 
 
 def check_event(body: Mapping[str, Any], events: Mapping[int, EventInputs]) -> None:
-    """Check that a body is a valid call of one of the page's events, with inputs of the right types.
+    """Check that a body is a valid call of one of the page's events, with inputs of the correct types.
 
     Args:
         body: parsed body.
         events: inputs of each event, by event number.
 
     Raises:
-        RefusedError: the body is not a valid call. If an input is wrong, the sentence names it.
+        RefusedError: the body is not a valid call. If an input is invalid, the message names it.
     """
     number = body.get("fn_index")
     event = events.get(number) if isinstance(number, int) and not isinstance(number, bool) else None
@@ -259,7 +259,7 @@ WANTED: dict[Kind, str] = {
 
 
 def fits(value: Any, kind: Kind) -> bool:
-    """Return whether a JSON value is of the kind that a component sends. None matches every kind."""
+    """Return whether a JSON value has the type sent by a component. None matches every type."""
     if value is None:
         return True
     if kind == "text":
@@ -278,7 +278,7 @@ def fits(value: Any, kind: Kind) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    # The comparison is false for NaN and infinity ("1e999" is parsed as infinity).
+    # The comparison is false for NaN and infinity. ("1e999" is parsed as infinity.)
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
 
 
@@ -286,15 +286,15 @@ def _is_number(value: Any) -> bool:
 
 
 class CheckedPayloads:
-    """Middleware that rejects JSON bodies that the page would not send. Must be placed behind `Visitors`."""
+    """Middleware that rejects JSON bodies the page would never send. Must be placed behind `Visitors`."""
 
     def __init__(self, app: ASGIApp, events: Mapping[int, EventInputs], files: bool) -> None:
         """Create the middleware.
 
         Args:
-            app: next ASGI app.
+            app: the wrapped ASGI app.
             events: inputs of each of the page's events, by event number.
-            files: whether visitors may use their own files.
+            files: whether uploaded files are allowed.
         """
         self._app = app
         self._events = events
@@ -334,8 +334,8 @@ class CheckedPayloads:
         if path == JOIN or path.startswith(RUN):
             check_event(body, self._events)
         elif _has_surrogate(body):
-            # Gradio would repeat the value in its response, which then could not be encoded. Event calls are
-            # not checked here, because their handlers check all text.
+            # Gradio would echo the value in a response that cannot be encoded. Event calls are not checked
+            # here, because their handlers check all text.
             raise RefusedError(
                 422,
                 "The request contains an unpaired surrogate (half a character): remove it.",
@@ -343,10 +343,10 @@ class CheckedPayloads:
 
 
 async def read_body(receive: Receive) -> bytes:
-    """Return the whole body, whose size is limited by `OpenPaths` in front of this middleware.
+    """Return the complete body. Its size is limited by `OpenPaths`, which precedes this middleware.
 
     Raises:
-        RefusedError: the client disconnected too early, or `OpenPaths` cut off an oversized body.
+        RefusedError: the client disconnected early, or the body exceeded the limit of `OpenPaths`.
     """
     parts = []
     while True:
@@ -359,7 +359,7 @@ async def read_body(receive: Receive) -> bytes:
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` function that first returns `body`, then the messages from the connection."""
+    """Return a `receive` function that replays `body` before the connection's further messages."""
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_again() -> Message:

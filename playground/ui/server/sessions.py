@@ -1,7 +1,7 @@
-"""Middleware that binds each page session to its browser, and cancels events whose stream is never read.
+"""Middleware that binds page sessions to browsers, and cancels events whose stream is never read.
 
-Gradio lets any client that knows a page's `session_hash` read its events, cancel them and call its handlers.
-It also generates an answer even if the stream for that answer is never opened.
+In Gradio, any client that knows a page's `session_hash` can read its events, cancel them and call its
+handlers. Gradio also generates an answer even if its stream is never opened.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from playground.ui.server.visitors import Sessions, get_visitor
 
 HEARTBEAT = "/gradio_api/heartbeat/"
 UNREAD_SECONDS = 10.0
-"""Seconds that a queued event may wait for its page to open the stream that carries the answer."""
+"""Time limit in seconds for a page to open its event stream after queueing an event."""
 
 
 class Queue(Protocol):
-    """The parts of Gradio's queue used here. Called in the server's event loop."""
+    """Protocol for the parts of Gradio's queue used here. Methods are called in the server's event loop."""
 
     def find_session(self, event_id: str) -> str | None:
-        """Return the page session of a waiting or running event, or None if the event is unknown."""
+        """Return the page session of a queued or running event, or None if the event is unknown."""
 
     async def cancel(self, session_hash: str) -> None:
         """Cancel all events of a page session, and discard its pending messages."""
@@ -44,7 +44,7 @@ class OwnSessions:
         """Create the middleware.
 
         Args:
-            app: next ASGI app.
+            app: the wrapped ASGI app.
             sessions: owners of the page sessions.
             queue: Gradio's queue.
             unread_seconds: seconds after which an event is cancelled if its stream has not been opened.
@@ -73,7 +73,7 @@ class OwnSessions:
                 await self._app(scope, receive, send)
 
     def _check(self, path: str, scope: Scope) -> AbstractContextManager[None]:
-        """Check the request, and return a context manager in which to serve it.
+        """Check the request, and return the context manager in which to serve it.
 
         Raises:
             RefusedError: the session belongs to another visitor.
@@ -121,7 +121,7 @@ class OwnSessions:
         try:
             await self._app(scope, receive, send_and_watch)
         finally:
-            if status in (0, 200):  # 0: the request failed, but its event may be in the queue
+            if status in (0, 200):  # 0: the request failed, but its event may be queued
                 self._watch(scope[BODY]["session_hash"], started)
 
     def _watch(self, session: str, started: float) -> None:
@@ -130,7 +130,7 @@ class OwnSessions:
         watch.add_done_callback(self._watches.discard)
 
     async def _cancel_unread(self, session: str, since: float) -> None:
-        """Cancel the session's events unless its stream, which carries all of them, is opened in time."""
+        """Cancel all events of the session unless its event stream is opened in time."""
         await asyncio.sleep(self._unread_seconds)
         if self._sessions.unread_since(session, since):
             await self._queue.cancel(session)

@@ -1,4 +1,4 @@
-"""Serve the page: address, middleware, theme and assets."""
+"""Serve the page, with its address, middleware, theme and assets."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from playground.ui.server.visitors import Sessions, Uploads, Visitors
 
 ASSETS = Path(__file__).parents[1] / "assets"
 PEOPLE_AT_ONCE = 64
-"""Maximum number of concurrent streams. Each uses a worker thread at times; the engine batches them all."""
+"""Maximum number of concurrent streams. Each occasionally uses a worker thread; all are batched."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 SPACES = "'self' https://huggingface.co https://*.hf.space"
-"""Sites that may show a Space in a frame."""
+"""Sites allowed to embed a Space in an iframe."""
 
 
 def theme() -> gr.themes.Base:
-    """Return a neutral theme with one accent color and system fonts, which need no download."""
+    """Return a neutral theme with one accent color and system fonts, so that no fonts are downloaded."""
     return gr.themes.Base(
         primary_hue=gr.themes.colors.teal,
         secondary_hue=gr.themes.colors.teal,
@@ -61,7 +61,7 @@ def theme() -> gr.themes.Base:
 def start(blocks: gr.Blocks, settings: Settings, port: int) -> None:
     """Serve `blocks` in the background and return immediately. Call `end` to stop."""
     host = settings.host
-    blocks.queue(api_open=False)  # otherwise clients could bypass the queue
+    blocks.queue(api_open=False)  # prevents clients from bypassing the queue
     blocks.launch(
         server_name=f"[{host}]" if ":" in host and not host.startswith("[") else host,
         server_port=port,
@@ -94,12 +94,11 @@ def scripts() -> list[str]:
 
 
 def layers(settings: Settings, blocks: gr.Blocks | None = None) -> list[Middleware]:
-    """Return the middleware that a request passes through, from the outermost layer inward.
+    """Return the middleware applied to requests, from the outermost layer inward.
 
     Args:
         settings: settings of this run.
-        blocks: Gradio blocks of the page, whose events are the only ones that can be called. None for a page
-            without events.
+        blocks: Gradio blocks of the page; only their events can be called. None for a page without events.
     """
     space = on_space()
     faults = Faults()
@@ -111,7 +110,7 @@ def layers(settings: Settings, blocks: gr.Blocks | None = None) -> list[Middlewa
         Middleware(OneLineFaults, faults=faults),
         Middleware(network.TrustedForwards, proxies=settings.proxies),
     ]
-    if not space:  # a Space has its own host name and can only be reached through its own proxy
+    if not space:  # a Space is only reachable through its own proxy and host name
         local = settings.host in LOOPBACK
         names = {"localhost", "127.0.0.1", "::1"} if local else middleware.own_names()
         layers.append(
@@ -128,7 +127,7 @@ def layers(settings: Settings, blocks: gr.Blocks | None = None) -> list[Middlewa
 
 
 def list_event_inputs(blocks: gr.Blocks) -> dict[int, EventInputs]:
-    """Return the inputs of each page event that has a handler, by event number."""
+    """Return the inputs of each page event with a handler, by event index."""
     return {
         number: EventInputs(
             tuple(Input(_name(block), _kind(block)) for block in fn.inputs), bool(fn.collects_event_data)
@@ -154,11 +153,11 @@ KINDS: tuple[tuple[Any, Kind], ...] = (
 
 
 def _kind(block: Any) -> Kind:
-    """Return the kind of value that a component sends.
+    """Return the type of value sent by a component.
 
     Raises:
-        NotImplementedError: `KINDS` has no entry for this component, because no event of the page has used it
-            as an input so far.
+        NotImplementedError: `KINDS` has no entry for this component type, because no event has used it as an
+            input yet.
     """
     if getattr(block, "multiselect", None):
         return "choices"
@@ -169,7 +168,7 @@ def _kind(block: Any) -> Kind:
 
 
 class GradioQueue:
-    """The parts of Gradio's queue that `OwnSessions` needs."""
+    """Adapter for the parts of Gradio's queue used by `OwnSessions`."""
 
     def __init__(self, blocks: gr.Blocks | None) -> None:
         """Store the page.
@@ -180,7 +179,7 @@ class GradioQueue:
         self._blocks = blocks
 
     def find_session(self, event_id: str) -> str | None:
-        """Return the page session of a waiting or running event, or None if the event is unknown."""
+        """Return the page session of a queued or running event, or None if the event is unknown."""
         if self._blocks is None:
             return None
         event = self._blocks._queue.event_ids_to_events.get(event_id)
@@ -198,11 +197,11 @@ class GradioQueue:
 
 
 SERVER_LINES = OnceAMinute()
-"""Log filter for uvicorn, the server underneath Gradio, which logs a line for every non-HTTP connection."""
+"""Logging filter for uvicorn, Gradio's web server, which logs a line for every non-HTTP connection."""
 
 
 def _quiet(faults: Faults) -> None:
-    """Make Gradio log each failure as one line; otherwise it would print a full traceback outside the log."""
+    """Make Gradio log each failure as one line. By default, it prints a full traceback outside the log."""
     logging.getLogger("uvicorn.error").addFilter(SERVER_LINES)
     for module in (gradio.queueing, gradio.routes):
         vars(module)["traceback"] = QuietTraceback(faults)
@@ -211,8 +210,8 @@ def _quiet(faults: Faults) -> None:
 def end(blocks: gr.Blocks) -> None:
     """Stop serving.
 
-    Open pages keep their connection indefinitely, so open connections are closed first. Each stream ends as
-    if its page had been closed, and the text generated so far is recorded.
+    Open pages would keep their connections indefinitely, so these are closed first. Streams finish as if
+    their page had been closed, and the text generated so far is recorded.
     """
     server = blocks.server
     server.should_exit = True

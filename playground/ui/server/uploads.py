@@ -15,23 +15,23 @@ from playground.ui.server.payloads import UPLOAD, RefusedError, read_body, repla
 from playground.ui.server.visitors import Uploads, Visitor, get_visitor
 
 WINDOW = 3600.0
-"""Time window in seconds over which uploads are counted. Files are kept for about as long."""
+"""Time window in seconds over which uploads are counted. Files are kept for about the same time."""
 MAX_FILE_SIZE = "2mb"
-"""Maximum size of one file, in Gradio's notation. Gradio rejects larger files."""
+"""Maximum file size, in Gradio's notation. Gradio rejects larger files."""
 MAX_FILES = 30
 """Maximum number of files per visitor within the window."""
 MAX_BYTES = 20_000_000
 """Maximum number of bytes per visitor within the window."""
 ADDRESS_FACTOR = 4
-"""Factor by which the limits of an address exceed those of a visitor.
+"""Ratio of the per-address limits to the per-visitor limits.
 
-Several users may share an address, but a single user can also easily get a new cookie.
+Several users may share an IP address, but a single user can easily obtain new cookies.
 """
 PORTS = {"http": "80", "https": "443"}
 
 
 class UploadLimits:
-    """Counts the uploads by each visitor and from each address within the window."""
+    """Upload counters per visitor and per IP address, over the time window."""
 
     def __init__(
         self,
@@ -55,12 +55,12 @@ class UploadLimits:
         """Count an upload.
 
         Args:
-            visitor: visitor who uploads the files.
+            visitor: the visitor uploading the files.
             files: number of files.
-            size: total bytes.
+            size: total number of bytes.
 
         Raises:
-            RefusedError: the upload would exceed a limit. It is not counted.
+            RefusedError: the upload would exceed a limit. The upload is not counted.
         """
         self._forget()
         names = ((f"address {visitor.address}", ADDRESS_FACTOR), (visitor.id, 1))
@@ -89,13 +89,13 @@ class UploadLimits:
 
 
 class OwnUploads:
-    """Middleware that accepts uploads only from the page itself, within limits. Must be behind `Visitors`."""
+    """Middleware that accepts uploads only from the page, within limits. Must be placed behind `Visitors`."""
 
     def __init__(self, app: ASGIApp, uploads: Uploads, limits: UploadLimits | None = None) -> None:
         """Create the middleware.
 
         Args:
-            app: next ASGI app.
+            app: the wrapped ASGI app.
             uploads: records the uploaded files.
             limits: upload limits, or None for the defaults.
         """
@@ -115,8 +115,8 @@ class OwnUploads:
                     403, "Files can only be uploaded from the page itself: open the page and try again."
                 )
             body = await read_body(receive)
-            # Each file has a "filename" in the body. An upload whose contents also include that word counts
-            # as more files, which affects only clients other than the page.
+            # Each file has a "filename" in the body. Uploads whose contents include that word are
+            # overcounted; this affects only clients other than the page.
             self._limits.take(visitor, max(1, body.lower().count(b"filename")), len(body))
         except RefusedError as refused:
             await refused.response()(scope, receive, send)
@@ -130,7 +130,7 @@ class OwnUploads:
                 accepted = message["status"] == 200
             elif accepted:
                 parts.append(message.get("body", b""))
-                if not message.get("more_body", False):  # record them before the client can use them
+                if not message.get("more_body", False):  # record the files before the client can use them
                     self._uploads.add(visitor, json.loads(b"".join(parts)))
             await send(message)
 
@@ -138,11 +138,11 @@ class OwnUploads:
 
 
 def is_same_origin(headers: Headers, hosts: frozenset[str]) -> bool:
-    """Return whether a request comes from the page itself, or not from a web page at all.
+    """Return whether a request comes from the page itself or from a non-browser client.
 
     Args:
         headers: headers of the request. Browsers set Sec-Fetch-Site and Origin themselves.
-        hosts: host names, with port, by which the request addressed the page.
+        hosts: host names (with port) to which the request was addressed.
     """
     site = headers.get("sec-fetch-site")
     if site is not None:

@@ -1,6 +1,6 @@
-"""The page's interface to a session: functions on plain values, independent of Gradio, grouped by subject.
+"""The page's interface to a session: operations on plain values, independent of Gradio.
 
-`page` and `dialogs` convert the results into component updates.
+The operations are grouped by subject. `page` and `dialogs` convert their results to component updates.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Controller", "LaneSettings", "PromptPreview", "Snapshot"]
 
 
 class Controller:
-    """Runs a page's operations on a session. It stores no per-user data, which is kept in `PageState`."""
+    """Runs a page's operations on a session. Per-user data is stored in `PageState`, not here."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Controller:
         Args:
             session: the session, shared by all pages.
             gate: applies the rate limits to messages.
-            visitor: called within a handler; returns an identifier for the sender.
+            visitor: called within a handler; returns an identifier for the client.
             owner: called within a handler; returns the owner of new conversations, as described in
                 `Conversations`.
         """

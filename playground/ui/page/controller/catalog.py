@@ -1,4 +1,4 @@
-"""What lanes are built from: adapters and demonstration sets. Also builds variants from lane specs."""
+"""Catalog of adapters and demonstration sets, which also builds variants from lane specs."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class LaneCatalog:
     # --- Adapters -----------------------------------------------------------------------------------
 
     def cards(self) -> dict[str, AdapterCard]:
-        """Return the adapters by name, including those that are still downloading or failed to load."""
+        """Return the adapters by name, including those still downloading or failed."""
         library = self.session.library
-        # Read the pending adapters first: one that becomes ready in between then appears in both, not in
-        # neither.
+        # Read the pending adapters first, so that an adapter that becomes ready in between is in both
+        # dictionaries rather than in neither.
         pending = library.pending_sources()
         present = dict(library.adapters)
         absent = {
@@ -39,7 +39,7 @@ class LaneCatalog:
         return present | absent
 
     def default_adapter(self) -> str | None:
-        """Return the first usable adapter, preferring the preset's adapters, or None if there is none."""
+        """Return the first usable adapter, preferring those of the preset, or None if there is none."""
         preset = self.session.library.preset
         own = [adapter.name for adapter in preset.adapters] if preset else []
         broken = {status.card.name for status in self.session.status().adapters if status.error is not None}
@@ -48,7 +48,7 @@ class LaneCatalog:
         return names[0] if names else None
 
     def adapter_error(self, name: str | None) -> str | None:
-        """Return why an adapter cannot be used, or a warning about it, or None."""
+        """Return an error or warning about an adapter, or None if there is none."""
         for status in self.session.status().adapters:
             if status.card.name == name:
                 return status.error or status.warning
@@ -65,7 +65,7 @@ class LaneCatalog:
         return self.session.library.default_demo_set().name
 
     def read_set(self, path: Any) -> DemoSet:
-        """Read a demonstration set from an uploaded file.
+        """Parse a demonstration set from an uploaded file.
 
         Raises:
             InputError: no file was given, or it is not a demonstration set.
@@ -88,11 +88,11 @@ class LaneCatalog:
     # --- Variants -----------------------------------------------------------------------------------
 
     def default_lane(self, lane: int) -> str:
-        """Return the spec that a lane has on a fresh page, as defined by `lanes.names.default_lanes`."""
+        """Return a lane's default spec, as defined by `lanes.names.default_lanes`."""
         return default_lanes(self.default_adapter())[lane]
 
     def variant(self, spec: str, state: PageState | None = None) -> Variant:
-        """Build the variant of a lane spec.
+        """Build a variant from a lane spec.
 
         Raises:
             InputError: the spec cannot be used.
@@ -100,7 +100,7 @@ class LaneCatalog:
         try:
             return self.session.variant(spec, sets=state.demonstrations.sets if state else None)
         except InputError:
-            # An adapter whose download failed stays pending; the reason is in the status.
+            # An adapter remains pending if its download failed; the status contains the reason.
             if error := self.adapter_error(find_adapter(spec)):
                 raise InputError(error) from None
             raise
@@ -113,7 +113,7 @@ class LaneCatalog:
         A lane whose spec has not changed keeps its aligner, even if the underlying files have changed.
 
         Args:
-            state: state of the page.
+            state: the page's state.
             conversation: the conversation shown on the page, if any.
             lane: number of the lane.
             settings: settings of all lanes.

@@ -1,4 +1,4 @@
-"""A page's conversation: open, leave, branch, edit, undo, switch answer versions, reorder lanes."""
+"""Operations on a page's conversation: open, leave, branch, edit, undo, switch versions, reorder lanes."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ CONTINUED_ELSEWHERE = (
 
 
 class Conversations:
-    """Moves a page between conversations. Each page's current conversation is stored in its `PageState`."""
+    """Switches a page between conversations. The current conversation is stored in `PageState`."""
 
     def __init__(self, session: Session, owner: Callable[[], str | None] = lambda: None) -> None:
         """Store the session.
 
         Args:
             session: records conversations.
-            owner: called within a handler; returns the owner of new conversations, whose history lists them.
-                None means a history shared by all users, and "" an unknown owner, so that no history lists
-                them.
+            owner: called within a handler; returns the owner of new conversations. New conversations are
+                listed only in their owner's history. None means a history shared by all users; "" means an
+                unknown owner, in which case the conversations are not listed.
         """
         self.session = session
         self.owner = owner
@@ -48,14 +48,14 @@ class Conversations:
         return _require(self.current(state))
 
     def find_up_to_date(self, state: PageState) -> Conversation | None:
-        """Return the conversation on the page, after checking that the page shows its latest version.
+        """Return the conversation on the page, provided that the page shows its latest version.
 
         Returns:
             The conversation, or None on a fresh page.
 
         Raises:
             ConflictError: the page is out of date because another tab or program has continued the
-                conversation. The caller then redraws the page, so the next call does not raise.
+                conversation. The caller must then redraw the page; the next call succeeds.
         """
         current = self.current(state)
         if current is None or state.branch is not None or not state.shown:
@@ -67,7 +67,7 @@ class Conversations:
         return current
 
     def require_up_to_date(self, state: PageState) -> Conversation:
-        """Return the conversation on the page, like `find_up_to_date`, but require that there is one.
+        """Return the conversation on the page like `find_up_to_date`, but raise an error if there is none.
 
         Raises:
             InputError: there is none.
@@ -81,7 +81,7 @@ class Conversations:
         return [turn.user for turn in current.turns] if current else []
 
     def answer(self, state: PageState, lane: int, turn: int) -> Answer:
-        """Return the visible version of a lane's answer in a turn (turns are counted from 0).
+        """Return the displayed version of a lane's answer in a turn. Turns are counted from 0.
 
         Raises:
             InputError: the answer does not exist.
@@ -94,13 +94,13 @@ class Conversations:
     # --- Opening and leaving ------------------------------------------------------------------------
 
     def open(self, state: PageState, id: str) -> Conversation:
-        """Show a recorded conversation.
+        """Open a recorded conversation.
 
         Raises:
             InputError: no conversation has that id, or an answer is being generated.
         """
         refuse_while_streaming(state)
-        if not self.session.store.holds(id):  # the store's error would reveal a path
+        if not self.session.store.holds(id):  # the store's error message would reveal a path
             raise InputError(f"There is no conversation {id!r}: choose one from the history.")
         conversation = self.session.open(id)
         self.go_to(state, conversation)
@@ -110,7 +110,7 @@ class Conversations:
         return conversation
 
     def new(self, state: PageState) -> None:
-        """Leave the conversation, so that the next message starts a new one.
+        """Leave the conversation. The next message starts a new one.
 
         Raises:
             InputError: an answer is being generated.
@@ -119,7 +119,7 @@ class Conversations:
         self.go_to(state, None)
 
     def go_to(self, state: PageState, conversation: Conversation | None) -> None:
-        """Show a recorded conversation on the page."""
+        """Set the page's current conversation, or clear it if `conversation` is None."""
         state.conversation = conversation.id if conversation else None
         state.shown = _fingerprint(conversation) if conversation else ()
         state.branch = state.editing_turn = None
@@ -129,7 +129,7 @@ class Conversations:
     # --- Changes ------------------------------------------------------------------------------------
 
     def show_version(self, state: PageState, lane: int, step: int) -> Conversation:
-        """Show a later version of a lane's last answer, or an earlier one if the step is negative.
+        """Show a later version of a lane's last answer, or an earlier one if `step` is negative.
 
         Raises:
             InputError: the answer does not exist, or an answer is being generated.
@@ -144,7 +144,7 @@ class Conversations:
         return conversation
 
     def branch(self, state: PageState, turns: int) -> Conversation:
-        """Branch: start a new conversation that contains the first `turns` turns.
+        """Branch the conversation after its first `turns` turns.
 
         Raises:
             InputError: there is no conversation, or an answer is being generated.
@@ -159,7 +159,7 @@ class Conversations:
         """Branch before the last turn.
 
         Returns:
-            The branch, and the message of the turn that was left out.
+            The branch, and the message of the omitted turn.
 
         Raises:
             InputError: there is no turn, or an answer is being generated.
@@ -186,8 +186,8 @@ class Conversations:
         """Reorder the conversation's lanes in a new branch.
 
         Args:
-            state: state of the page.
-            lanes: for each new position, the old number of its lane. Lanes may be omitted or repeated.
+            state: the page's state.
+            lanes: for each new position, the previous number of the lane. Lanes may be omitted or repeated.
 
         Returns:
             The branch, or None on a fresh page.
@@ -235,6 +235,6 @@ def _require(conversation: Conversation | None) -> Conversation:
 
 
 def _fingerprint(conversation: Conversation) -> tuple[int, ...]:
-    """Return the number of turns and the versions of the last answers, in the format of `PageState.shown`."""
+    """Return the number of turns and the versions of the last answers, formatted as `PageState.shown`."""
     last = conversation.turns[-1].answers if conversation.turns else ()
     return (len(conversation.turns), *(answer.version for answer in last))

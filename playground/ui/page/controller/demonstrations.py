@@ -1,4 +1,4 @@
-"""Demonstration editor of a page: the draft, its cards, and the resulting demonstration sets."""
+"""Operations of the demonstration editor on a page's draft, its cards, and the edited sets."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from playground.ui.page.controller.catalog import LaneCatalog
 from playground.ui.page.state import PageState
 
 TURNS = 4
-"""Maximum number of turns in a demonstration that can be edited on the page."""
+"""Maximum number of turns in a demonstration edited on the page."""
 UNSAVED_SETS = 20
 """Maximum number of unsaved (edited or imported) sets per page."""
 
 
 class DemonstrationDrafts:
-    """Changes a page's draft, which is stored in `PageState.demonstrations`."""
+    """Edits a page's draft, which is stored in `PageState.demonstrations`."""
 
     def __init__(self, catalog: LaneCatalog) -> None:
         self.session, self.catalog = catalog.session, catalog
@@ -85,7 +85,7 @@ class DemonstrationDrafts:
         self.open(state, demos.name)
 
     def save(self, state: PageState, name: Any) -> str:
-        """Save the edited set to the user's folder under the given name, and create a draft of the saved set.
+        """Save the edited set to the user's folder, and create a draft of the saved set.
 
         Returns:
             The path of the file.
@@ -112,15 +112,15 @@ class DemonstrationDrafts:
         """Change the draft's instruction.
 
         Raises:
-            InputError: the set cannot be edited.
+            InputError: the set is not editable.
         """
         state.demonstrations.draft = self.require(state).with_instruction(str(instruction or ""))
 
     def press(self, state: PageState, action: Any, at: Any) -> None:
-        """Perform the action of a card's button: "switch", "up", "down", "edit" or "remove".
+        """Perform a card button's action: "switch", "up", "down", "edit" or "remove".
 
         Raises:
-            InputError: the button or the card does not exist, or the card cannot be edited here.
+            InputError: the action or the card does not exist, or the card cannot be edited on the page.
         """
         draft = self.require(state)
         if not isinstance(at, int) or action not in ("switch", "up", "down", "edit", "remove"):
@@ -161,11 +161,11 @@ class DemonstrationDrafts:
         """Apply the form's contents to the demonstration being edited.
 
         Args:
-            state: state of the page.
-            texts: query and answer of each turn, alternating; empty turns at the end are dropped.
+            state: the page's state.
+            texts: alternating queries and answers, one pair per turn. Trailing empty turns are dropped.
 
         Raises:
-            InputError: the texts do not form a valid demonstration, or no demonstration is being edited.
+            InputError: the demonstration is invalid, or no demonstration is being edited.
         """
         draft, at = self.require(state), state.demonstrations.card
         if at is None:
@@ -182,8 +182,7 @@ class DemonstrationDrafts:
         state.demonstrations.draft, state.demonstrations.card = draft.replace(at, demo), None
 
     def count_tokens(self, draft: Draft) -> list[int] | None:
-        """Return the token count of each card, including disabled ones, or None while the model is
-        loading."""
+        """Return the token count of each card, enabled or not, or None while the model is loading."""
         every = draft.source.with_changes(demos=tuple(card.demo for card in draft.cards))
         prompt = Prompt.of(pieces(every, []))
         tokens = self.session.tokens(prompt)

@@ -1,4 +1,4 @@
-"""Play a probe in a conversation: start it, and keep track of which of its messages have been sent."""
+"""Play probes in conversations: start a probe and track which of its messages have been sent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from playground.ui.page.state import PageState
 
 
 class Probes:
-    """The probes that a page can play."""
+    """The probes available on a page."""
 
     def __init__(self, conversations: Conversations) -> None:
         self.session = conversations.session
@@ -23,11 +23,11 @@ class Probes:
 
     @property
     def problems(self) -> list[str]:
-        """One sentence for each probe file that could not be read, including its path."""
+        """One sentence per unreadable probe file, including its path."""
         return self.session.library.probe_problems
 
     def start(self, state: PageState, name: str) -> Probe:
-        """Start a new conversation for playing a probe.
+        """Start a probe in a new conversation.
 
         Raises:
             InputError: the probe does not exist, or an answer is being generated.
@@ -51,25 +51,25 @@ class Probes:
         raise InputError(f"There is no probe {short!r}: choose one under Probes.")
 
     def current(self, state: PageState) -> tuple[Probe, int] | None:
-        """Return the active probe and the number of its messages already sent, or None if there is none.
+        """Return the active probe and the number of messages already sent, or None if there is none.
 
-        The number is derived from the conversation, so the message of an undone turn is sent again.
+        The number is derived from the conversation. After an undo, the undone turn's message is next again.
         """
         probe = next((probe for probe in self.session.library.probes if probe.name == state.probe), None)
         return (probe, probe.count_sent(self.conversations.user_messages(state))) if probe else None
 
     def list_ordered(self) -> list[Probe]:
-        """Return all probes in the order of the page's list."""
+        """Return all probes in display order."""
         return order_probes(self.session.library.probes, self.base)
 
     def find_next(self, state: PageState) -> str | None:
-        """Return the name of the next probe in the list, or None at the end of the list."""
+        """Return the name of the next probe in display order, or None after the last one."""
         names = [probe.name for probe in self.list_ordered()]
         at = names.index(state.probe) + 1 if state.probe in names else len(names)
         return names[at] if at < len(names) else None
 
     def remaining_messages(self, state: PageState) -> tuple[str, ...]:
-        """Return the current probe's messages that have not been sent yet.
+        """Return the active probe's unsent messages.
 
         Raises:
             InputError: no probe is playing, or all of its messages have been sent.

@@ -13,7 +13,7 @@ from playground.ui.page.state import LANES, PageState
 
 
 class Prompts:
-    """Builds prompt previews."""
+    """Builds previews of next and earlier prompts."""
 
     def __init__(self, catalog: LaneCatalog, conversations: Conversations) -> None:
         self.session = conversations.session
@@ -22,7 +22,7 @@ class Prompts:
     def preview_next(
         self, state: PageState, lane: int, settings: LaneSettings, text: str = ""
     ) -> PromptPreview:
-        """Build the prompt that would be sent to a lane if `text` were the next message.
+        """Build a lane's next prompt, with `text` as the next message.
 
         Raises:
             InputError: the lane does not exist or cannot be used.
@@ -64,7 +64,7 @@ class Prompts:
         )
 
     def preview_past(self, state: PageState, lane: int, turn: int) -> PromptPreview:
-        """Return the prompt of a lane's answer in a turn (turns are counted from 0).
+        """Return the prompt of a lane's answer in a turn. Turns are counted from 0.
 
         Raises:
             InputError: the answer does not exist or has no prompt.
@@ -83,7 +83,7 @@ class Prompts:
         )
 
     def end_markers(self, prompt: Prompt) -> tuple[str, ...]:
-        """Return the end-of-sequence tokens and stop sequences that end the answer to a prompt."""
+        """Return the EOS tokens and stop sequences that end the answer to a prompt."""
         status = self.session.status()
         own = [entry.ends for entry in status.adapters if entry.card.name == prompt.adapter]
         named = (*prompt.stop.tokens, *prompt.stop.texts)
@@ -95,7 +95,7 @@ class Prompts:
 def _retrieve_in_turn(
     conversation: Conversation, lane: int, turn: int, left_out: LeftOut | None
 ) -> Sequence[SelectedDemo]:
-    """Return the demonstrations retrieved in an earlier turn, or () if the recipe has changed since."""
+    """Return the demonstrations retrieved in an earlier turn, or () if the recipe has since changed."""
     variant, whose = conversation.variants[lane], conversation.turns[turn].history_lane(lane)
     if variant.name != conversation.turns[turn].answers[lane].variant or whose is None:
         return ()
@@ -107,7 +107,7 @@ def _retrieve_in_turn(
 def _retrieve(
     variant: Variant, messages: Sequence[Message], left_out: LeftOut | None
 ) -> Sequence[SelectedDemo]:
-    """Return the demonstrations retrieved for a prompt, in the order in which they appear in it."""
+    """Return the demonstrations retrieved for a prompt, in prompt order."""
     aligner = variant.aligner
     if left_out is not None:
         aligner = aligner.with_fewer_demonstrations(aligner.demonstration_count - left_out.demos)

@@ -1,4 +1,4 @@
-"""Generate answers for a page. Send, retry and continue are generators that yield snapshots to draw."""
+"""Generate answers for a page. Send, retry and continue are generators of snapshots to draw."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from playground.ui.page.controller.values import LaneSettings, Snapshot
 from playground.ui.page.state import LANES, PageState
 
 LONG = 20
-"""Number of turns above which the page is redrawn less often, because a long history takes longer to draw."""
+"""Number of turns from which the page is redrawn less often, because long histories are slow to draw."""
 
 
 class Streaming:
@@ -30,41 +30,40 @@ class Streaming:
         gate: Gate,
         visitor: Callable[[], str],
     ) -> None:
-        """Store the objects used to generate answers.
+        """Store the dependencies.
 
         Args:
             catalog: builds the lanes' variants.
             conversations: provides a page's conversation.
             gate: applies the rate limits to messages.
-            visitor: called within a handler; returns an identifier for the sender.
+            visitor: called within a handler; returns an identifier for the client.
         """
         self.session: Session = conversations.session
         self.catalog, self.conversations = catalog, conversations
         self.gate, self.visitor = gate, visitor
 
     def send(self, state: PageState, text: str, settings: LaneSettings) -> Generator[Snapshot]:
-        """Send a message to every lane and yield snapshots as the answers grow; the last one is marked
-        `done`.
+        """Send a message to every lane, and yield snapshots during generation. The last one is marked `done`.
 
         If an earlier message is being edited, the conversation branches at that message.
 
         Raises:
-            InputError: the message, a lane or a decoding parameter is invalid; nothing has been changed.
+            InputError: the message, a lane or a decoding parameter is invalid. Nothing has been changed.
         """
         yield from self.play(state, [text], lambda: settings)
 
     def play(
         self, state: PageState, texts: Sequence[str], settings: Callable[[], LaneSettings]
     ) -> Generator[Snapshot]:
-        """Send messages one after another until all have been answered or all lanes have been stopped.
+        """Send messages one by one until all have been answered or all lanes have been stopped.
 
         Args:
-            state: state of the page.
+            state: the page's state.
             texts: messages to send.
             settings: function that reads the controls; called before each message.
 
         Raises:
-            InputError: for the same reasons as in `send`.
+            InputError: under the same conditions as `send`.
         """
         refuse_while_streaming(state)
         for text in texts:
@@ -83,7 +82,7 @@ class Streaming:
         yield _final_snapshot(conversation)
 
     def retry(self, state: PageState, lanes: Sequence[int], settings: LaneSettings) -> Generator[Snapshot]:
-        """Regenerate the answers to the last message in some lanes, using the lanes' current settings.
+        """Regenerate the last answers of the given lanes, using the lanes' current settings.
 
         Raises:
             InputError: there is nothing to retry, or a lane cannot be used.
@@ -119,13 +118,13 @@ class Streaming:
     def _let_in(
         self, conversation: Conversation, text: str = "", turns: int = 0
     ) -> AbstractContextManager[None]:
-        """Return a context manager that counts a message and raises InputError if a limit is reached."""
+        """Return a context manager that applies the rate limits. Entering it raises InputError at a limit."""
         return self.gate.message(self.visitor(), conversation.variants, turns, text)
 
     # --- Conversation and lanes -----------------------------------------------------------------------
 
     def _find_target(self, state: PageState, settings: LaneSettings) -> Conversation:
-        """Return the conversation for the next message, creating one if the page has none."""
+        """Return the conversation for the next message, creating it if the page has none."""
         current = self.conversations.find_up_to_date(state)
         if current is None:
             variants = self.catalog.lane_variants(state, None, settings)
@@ -138,7 +137,7 @@ class Streaming:
         return self._apply(state, current, settings)
 
     def _apply(self, state: PageState, conversation: Conversation, settings: LaneSettings) -> Conversation:
-        """Return the conversation updated with the controls' lanes and decoding, unless it is blind."""
+        """Return the conversation with the lanes and decoding from the controls, unless it is blind."""
         if state.blind:
             return conversation
         variants = self.catalog.lane_variants(state, conversation, settings)
@@ -149,7 +148,7 @@ class Streaming:
     def _stream(
         self, state: PageState, growing: Generator[Conversation, None, None]
     ) -> Generator[Snapshot, None, Conversation]:
-        """Yield snapshots at the rate the page can draw, and return the final conversation, not yet drawn."""
+        """Yield snapshots at a limited rate, and return the final conversation, which is not yet drawn."""
         last: Snapshot | None = None
         drawn_at = 0.0
         with closing(growing):

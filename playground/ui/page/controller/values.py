@@ -22,9 +22,9 @@ class LaneSettings:
     """Whether each lane uses a new seed for every turn."""
     mode: HistoryMode = "own"
     leader: int = 0
-    """The lane whose history all lanes use in "shared" mode."""
+    """The lane whose history is used by all lanes in "shared" mode."""
     prefill: str = ""
-    """Prefill: the text that every answer starts with."""
+    """Prefill, the text with which every answer starts."""
 
     @property
     def histories(self) -> tuple[int, ...]:
@@ -32,7 +32,7 @@ class LaneSettings:
         return choose_histories(self.mode, len(self.specs), self.leader)
 
     def require(self, *lanes: int) -> None:
-        """Check that the lanes exist, since a lane may have been removed after its button was pressed.
+        """Check that the lanes exist. A lane may have been removed after its button was pressed.
 
         Raises:
             InputError: a lane does not exist.
@@ -43,7 +43,7 @@ class LaneSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """A conversation to draw while its answers are being generated."""
+    """A view of a conversation to draw while its answers are being generated."""
 
     conversation: Conversation
     changed: tuple[bool, ...]
@@ -58,7 +58,7 @@ class Snapshot:
 
 @dataclass(frozen=True, kw_only=True)
 class PromptPreview:
-    """A prompt that was sent to a lane, or would be sent next."""
+    """A lane's next prompt, or the prompt of an earlier answer."""
 
     prompt: Prompt
     tokens: list[Token] | None
@@ -67,4 +67,4 @@ class PromptPreview:
     error: str | None = None
     """Why the prompt would be rejected, or None if it would be accepted."""
     chosen: Sequence[SelectedDemo] = ()
-    """Demonstrations retrieved for the conversation, in the order in which they appear in the prompt."""
+    """Demonstrations retrieved for the message, in prompt order."""
