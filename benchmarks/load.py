@@ -264,8 +264,7 @@ class Person:
 
 
 def _has_answer(message: dict[str, Any], lines: list[int]) -> bool:
-    """Return whether an event contains answer text, based on whether a status line shows the time to first
-    token.
+    """Return whether an event contains answer text, i.e. a status line shows the time to first token.
 
     Args:
         message: the event, with the changes to the outputs.

@@ -145,8 +145,7 @@ class Watched:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.noted: dict[str | None, list[tuple[float, int]]] = {}
-        """(system time in milliseconds, number of letters in the answer so far) for each token, by adapter.
-        """
+        """(system time in milliseconds, number of letters so far) for each token, by adapter."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
