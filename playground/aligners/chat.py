@@ -1,4 +1,4 @@
-"""Chat aligner: the base model, prompted with a chat template, without an adapter.
+"""Chat aligner: prompts the base model with a chat template, without an adapter.
 
 This aligner isolates the effect of the template: ``user``/``assistant`` markers alone often make a base model
 answer. The function `prompt` also renders the prompts for `ift` and `few_shot_chat`.
@@ -22,7 +22,7 @@ NO_OPTIONS = ChatOptions()
 
 @dataclass(frozen=True, kw_only=True)
 class Aligner(AlignerBase):
-    """Prompts the base weights with a chat template."""
+    """Aligner that prompts the base model with a chat template."""
 
     kind: ClassVar[str] = "chat"
     lane: ClassVar[LaneKind] = LaneKind(
@@ -44,8 +44,8 @@ class Aligner(AlignerBase):
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:
         """Build the aligner.
 
-        Options: `adapter` (whose chat format to use, without its weights), `template` (name of the chat
-        template, if there are several), and the options of `ChatOptions`.
+        Supports the options of `ChatOptions`, and `template`, the name of the chat template if there are
+        several. With `adapter`, the chat format of that adapter is used, but not its weights.
         """
         format = borrow_format(options, shelf, "chat")
         return cls(format=format, options=ChatOptions.build(options, shelf, format, "chat"))
@@ -102,7 +102,7 @@ def prompt(
     """Render `messages` in the chat format, like `tokenizer.apply_chat_template`.
 
     Args:
-        adapter: name of the adapter to decode with; None for the base model.
+        adapter: name of the adapter to generate with; None for the base model.
         demonstrations: the messages of each demonstration, rendered before `messages`.
 
     Raises:
@@ -125,8 +125,8 @@ def prompt(
         raise
     if options.system and _renders(format, said[1:], variables) == text:
         raise InputError("The chat template ignores the system message: remove it from the lane.")
-    # Text that starts with the BOS token needs no other one. The tokenized prompt is checked for a BOS token
-    # again later.
+    # Do not add a second BOS token to text that starts with one. Tokenization also checks whether the prompt
+    # already starts with a BOS token id.
     bos = not (format.bos_token and text.startswith(format.bos_token))
     pieces = _pieces(format, said, text, variables, [len(turns) for turns in demonstrations])
     return Prompt.of(pieces, stop=_stop(format), adapter=adapter, bos=bos, control_tokens=True)
@@ -163,7 +163,7 @@ def _pieces(
 ) -> list[Piece]:
     """Split the rendered text into parts, at boundaries found by rendering prefixes of the messages.
 
-    Parts are merged where the template does not allow a prefix to be rendered.
+    If the template rejects a prefix, the adjacent parts are merged.
 
     Args:
         demonstrations: number of messages in each demonstration.

@@ -96,7 +96,7 @@ class ChatOptions:
 
 
 def _parse(value: str) -> Any:
-    """Parse the value of a template variable: JSON constants and numbers, or else a string."""
+    """Parse the value of a template variable as a JSON constant or number, else keep it as a string."""
     if isinstance(value, Quoted) or not is_scalar(value):
         return check_characters(str(value), "A template variable")
     try:

@@ -19,7 +19,7 @@ from playground.types import DemoSet, InputError, Message, SelectedDemo, demo_se
 OPTIONS = ("demos", "k", "ablation", "seed", "other", "pick")
 PICKS = ("first", "nearest", "nearest-turn")
 """Ways to pick k demonstrations: the first k, or the k nearest to the first or the last user message."""
-_LATER = ("k", "ablation", "seed", "other", "pick", "source")  # fields missing from old documents
+_LATER = ("k", "ablation", "seed", "other", "pick", "source")  # fields that old documents may lack
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +88,16 @@ class DemonstrationAligner(AlignerBase):
     def read_options(options: Mapping[str, str], shelf: Shelf) -> dict[str, Any]:
         """Parse the fields of this class from the string options of a lane.
 
-        Options: `demos` (name of the demonstration set), `k` (number of demonstrations), `pick` (how to pick
-        them, one of `PICKS`), `ablation` (its name), `seed` (seed of the ablation), `other` (the set from
-        which the ablation "other" draws answers). Any other option is ignored.
+        The options are:
+
+        - `demos`: name of the demonstration set
+        - `k`: number of demonstrations
+        - `pick`: method for selecting them, one of `PICKS`
+        - `ablation`: name of the ablation
+        - `seed`: seed of the ablation
+        - `other`: demonstration set that the ablation "other" draws answers from
+
+        Other options are ignored.
 
         Raises:
             InputError: an option has an invalid value, or conflicts with another option.
@@ -118,8 +125,10 @@ class DemonstrationAligner(AlignerBase):
 
     @staticmethod
     def read_json(data: Mapping[str, Any]) -> dict[str, Any]:
-        """Parse the fields of this class from the output of `types.to_json`. Documents from before ablations
-        existed lack the corresponding keys."""
+        """Parse the fields of this class from the output of `types.to_json`.
+
+        Documents from versions without ablations lack the corresponding keys.
+        """
         return {
             "demos": demo_set_from_json(data["demos"]),
             **{name: data[name] for name in _LATER if name in data},

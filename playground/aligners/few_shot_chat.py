@@ -1,4 +1,4 @@
-"""Few-shot chat aligner: the base model, prompted with demonstrations as earlier chat turns.
+"""Few-shot chat aligner: prompts the base model with demonstrations as earlier chat turns.
 
 Each demonstration becomes user and assistant messages that precede the conversation, rendered with the chat
 template of the base model or of an adapter. For comparison, `urial` presents the same demonstrations with
@@ -27,7 +27,7 @@ WITHOUT_EFFECT = {
 
 @dataclass(frozen=True, kw_only=True)
 class Aligner(DemonstrationAligner):
-    """Renders demonstrations as user and assistant turns, followed by the conversation."""
+    """Aligner that renders demonstrations as user and assistant turns before the conversation."""
 
     kind: ClassVar[str] = "few-shot-chat"
     lane: ClassVar[LaneKind] = LaneKind(
@@ -57,8 +57,9 @@ class Aligner(DemonstrationAligner):
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:
         """Build the aligner.
 
-        Options: those of `DemonstrationAligner.read_options` and `ChatOptions`, `adapter` (whose chat format
-        to use, without its weights), and `template` (name of the chat template, if there are several).
+        Supports the options of `DemonstrationAligner.read_options` and `ChatOptions`, and `template`, the
+        name of the chat template if there are several. With `adapter`, the chat format of that adapter is
+        used, but not its weights.
         """
         ablation = options.get("ablation")
         if ablation in WITHOUT_EFFECT:

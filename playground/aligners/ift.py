@@ -1,4 +1,4 @@
-"""IFT aligner: the base model with an instruction-tuned LoRA adapter, prompted in its chat format."""
+"""IFT aligner: prompts an instruction-tuned LoRA adapter on the base model, in the adapter's chat format."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from playground.types import ChatFormat, InputError, Message, Prompt
 
 @dataclass(frozen=True, kw_only=True)
 class Aligner(AlignerBase):
-    """Prompts the base model with an adapter applied, in the adapter's own chat format."""
+    """Aligner that prompts the base model with an adapter applied, in the adapter's own chat format."""
 
     kind: ClassVar[str] = "ift"
     lane: ClassVar[LaneKind] = LaneKind(label="IFT", adapter="name", chat_format=True, rank=10)
@@ -38,8 +38,8 @@ class Aligner(AlignerBase):
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:
         """Build the aligner.
 
-        Options: `adapter` (its name), `template` (name of the chat template, if there are several), and the
-        options of `ChatOptions`.
+        Supports the options of `ChatOptions`, `adapter` (required), and `template`, the name of the chat
+        template if there are several.
         """
         if "adapter" not in options:
             raise InputError("Lane 'ift' needs an adapter: write ift:adapter=NAME, or just NAME.")

@@ -1,4 +1,4 @@
-"""Raw aligner: the base model, prompted with only the text of the conversation.
+"""Raw aligner: prompts the base model with only the text of the conversation.
 
 A base model continues documents. The prompt has each message on its own line, and only the model's
 end-of-sequence token ends the answer.
@@ -17,7 +17,7 @@ from playground.types import Message, Prompt, StopRule, number_messages
 
 @dataclass(frozen=True, kw_only=True)
 class Aligner(AlignerBase):
-    """Prompts the base model without any alignment, as the reference point for comparisons."""
+    """Aligner that applies no alignment, used as the reference point for comparisons."""
 
     kind: ClassVar[str] = "raw"
     lane: ClassVar[LaneKind] = LaneKind(label="Base", alias="base", rank=0)

@@ -25,7 +25,7 @@ STOP_RULES: tuple[StopName, ...] = ("own", "paper")
 
 @dataclass(frozen=True, kw_only=True)
 class Aligner(DemonstrationAligner):
-    """Prompts the base weights or an adapter with instruction, demonstrations and conversation."""
+    """Aligner that prompts the base model or an adapter with an instruction and demonstrations."""
 
     kind: ClassVar[str] = "urial"
     lane: ClassVar[LaneKind] = LaneKind(
@@ -56,8 +56,8 @@ class Aligner(DemonstrationAligner):
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:
         """Build the aligner.
 
-        Options: those of `DemonstrationAligner.read_options`, `adapter` (its name), and `stop` (how the end
-        of an answer is detected, one of `STOP_RULES`).
+        Supports the options of `DemonstrationAligner.read_options`, `adapter`, and `stop`, which selects
+        one of `STOP_RULES`.
         """
         known = ("demos", "k", "adapter", "ablation", "seed", "other", "pick", "stop")
         refuse_unknown(options, known, "urial")

@@ -14,7 +14,7 @@ from playground.types import Demo, DemoSet, InputError
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """One demonstration in a draft."""
+    """A card in a draft, containing one demonstration."""
 
     demo: Demo
     on: bool = True
@@ -55,10 +55,10 @@ class Draft:
         return self.demos is not self.source
 
     def with_instruction(self, instruction: str) -> Draft:
-        """Change the instruction.
+        """Return a draft with a different instruction.
 
         Raises:
-            InputError: the set is an unparsed prompt text.
+            InputError: the set is unparsed prompt text.
         """
         if instruction == self.instruction:
             return self
@@ -81,7 +81,7 @@ class Draft:
         """Replace the demonstration on card `at`. If `at` equals the number of cards, a card is added.
 
         Raises:
-            InputError: a query is missing, or the set is an unparsed prompt text.
+            InputError: a query is missing, or the set is unparsed prompt text.
         """
         self._refuse_whole()
         if not all(exchange.query.strip() for exchange in demo.exchanges):

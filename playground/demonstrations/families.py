@@ -74,7 +74,7 @@ def _fenced_family(query: str, answer: str, inline: bool = False) -> Family:
 
 
 def _empty_fences(query: str, answer: str) -> Family:
-    """Create a family like the fenced one, but with an empty line in place of each fence."""
+    """Create a prompt family whose blocks have an empty line in place of each fence."""
     return Family(query=query, answer=answer, opening="\n\n", closing="\n\n")
 
 
@@ -107,7 +107,7 @@ def family_of(demos: DemoSet) -> Family:
 
 
 def head(demos: DemoSet) -> str:
-    """Render the part of a prompt before the conversation, which is the same for every conversation."""
+    """Render a demonstration set as the part of a prompt that precedes the conversation."""
     return "".join(text for _, _, text in _head(demos))
 
 
@@ -142,7 +142,7 @@ def _cut(demos: DemoSet) -> list[Piece]:
 
 
 def render(demos: DemoSet, messages: Sequence[Message]) -> str:
-    """Render the full text of a prompt; see `pieces`."""
+    """Render a full prompt as one string; see `pieces`."""
     return "".join(text for _, _, text in pieces(demos, messages))
 
 
@@ -171,7 +171,7 @@ SEAM = (
 
 
 class _NotApartError(Exception):
-    """A prompt text cannot be parsed; the message gives the reason."""
+    """Raised when prompt text cannot be parsed; the message gives the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,7 +246,7 @@ def _after_blank(lines: Sequence[str], at: int) -> bool:
 
 
 def _is_inline(line: str) -> bool:
-    """Return whether a line without trailing whitespace is text enclosed in fences."""
+    """Return whether a line, given without trailing whitespace, is inline text enclosed in fences."""
     return len(line) >= 2 * len(FENCE) and line.startswith(FENCE) and line.endswith(FENCE)
 
 

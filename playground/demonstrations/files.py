@@ -35,7 +35,7 @@ def read_demo_file(path: Path) -> DemoSet:
 
 
 def read_prompt_file(path: Path) -> DemoSet:
-    """Read a published prompt file as a set named after the file.
+    """Read a published prompt file as a demonstration set named after the file.
 
     The text is kept verbatim; see `families.parse`.
 

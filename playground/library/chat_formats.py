@@ -78,7 +78,7 @@ def tokenizer_chat_format(folder: Path, template: str | None = None) -> ChatForm
     name = choose_template(templates, template)
     added: tuple[str, ...] = ()
     if has_vocabulary(folder):
-        from playground.tokenizers.load import read_special_tokens  # heavy: loads Transformers
+        from playground.tokenizers.load import read_special_tokens  # slow import: loads Transformers
 
         tokens, added = read_special_tokens(folder)
     else:
@@ -98,7 +98,9 @@ def _format(templates: Mapping[str, str], name: str, tokens: Mapping[str, str]) 
 
 @lru_cache(maxsize=64)
 def add_ends(format: ChatFormat, added: tuple[str, ...] = ()) -> ChatFormat:
-    """Add the end markers written by the template after an answer, found by rendering the template.
+    """Return a chat format with the end markers that its template writes after an answer.
+
+    The markers are found by rendering the template.
 
     Args:
         added: the tokenizer's added tokens, which are not part of its base vocabulary.

@@ -21,7 +21,7 @@ from playground.types import InputError, check_name
 LIMIT = 2_000_000
 """Maximum size of a probe file in bytes, about 40 times the size of MT-Bench's question file."""
 TITLE = 40
-"""Maximum number of characters taken from the first message as a title, for probes without a title."""
+"""Maximum length, in characters, of a title derived from the probe's first message."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class Probe:
         return self.name.partition("/")[0]
 
     def count_sent(self, said: Sequence[str]) -> int:
-        """Return how many of the probe's first messages occur in `said` in this order.
+        """Return the length of the longest prefix of the probe's messages that occurs in `said` in order.
 
         Unrelated messages in between are ignored.
         """

@@ -30,7 +30,7 @@ class Source:
     revision: str | None = None
     """Branch, tag or commit of the Hub repository; None for the default branch."""
     file: str | None = None
-    """GGUF file in the folder or repository; None for a model or adapter that is not a GGUF file."""
+    """GGUF file in the folder or repository; None if the model or adapter is not a GGUF file."""
 
     @property
     def path(self) -> Path | None:

@@ -31,7 +31,7 @@ def open_client(timeout: float) -> httpx.Client:
 
 
 class _BrokenOffError(Exception):
-    """The server failed, or ended the response before the file was complete."""
+    """Raised when the server fails or sends an incomplete response."""
 
 
 def download(client: httpx.Client, url: str, path: Path, file: Published, pause: float) -> None:
@@ -67,7 +67,7 @@ def _receive(client: httpx.Client, url: str, part: Path, received: int, file: Pu
 
     Raises:
         FileFailedError: the server does not have the file, or rejects the request.
-        _BrokenOffError: the server failed or ended the response early.
+        _BrokenOffError: the server failed or sent an incomplete response.
     """
     # Disable compression, so that a later request can resume at a byte offset.
     headers = {"Accept-Encoding": "identity"}

@@ -37,7 +37,7 @@ def fetch_folders(
     limit: float,
     taken: Names[str],
 ) -> Iterator[Outcome]:
-    """Download the files in a collection's folders that its manifest does not list, yielding their outcomes.
+    """Download all files in a collection's folders, except those listed in its manifest; yield the outcomes.
 
     The arguments are the same as for `fetch.fetch`, except that `source` is the git URL of the repository.
     """

@@ -32,15 +32,15 @@ REGULAR = ("100644", "100755")
 
 
 class CommitError(Exception):
-    """The files cannot be downloaded; the message gives the reason."""
+    """Raised when the files cannot be downloaded; the message gives the reason."""
 
 
 class NoGitError(CommitError):
-    """Git is not installed on this machine."""
+    """Raised when git is not installed on this machine."""
 
 
 class _PassingError(CommitError):
-    """A temporary download failure: another attempt may succeed."""
+    """Raised for temporary download failures, after which another attempt may succeed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,7 +226,7 @@ class _Repository:
         lines = [line.strip() for line in re.split(r"[\r\n]+", text.strip())]
         told = [line for line in lines if line.startswith(("fatal: ", "error: "))]
         reason = (told or lines)[0] if text.strip() else "no error message"
-        # Keep only the part after the URL, and replace characters that a terminal would interpret.
+        # Keep only the part after the URL, and replace control and non-ASCII characters.
         reason = re.sub(r"^(fatal|error): (unable to access '[^']*': )?", "", reason)
         reason = re.sub(r"[^\x20-\x7e]", "?", reason).strip(" .")[:200]
         if re.search("not our ref|unadvertised object|couldn't find remote ref", text):

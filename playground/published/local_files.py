@@ -40,7 +40,7 @@ class Outcome:
 
 
 class FileFailedError(Exception):
-    """A file cannot be downloaded; the message gives the reason. Other files may still succeed."""
+    """Raised when a single file cannot be downloaded; the message gives the reason."""
 
 
 def find_state(path: Path, file: Published | FetchedFile) -> Literal["here", "kept"] | None:

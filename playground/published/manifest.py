@@ -77,7 +77,7 @@ def read_manifest(path: Path) -> Collection:
     """Read a collection from its manifest; the collection is named after the file.
 
     Raises:
-        InputError: the manifest is invalid, or has a path that could lead outside the destination folder.
+        InputError: the manifest is invalid, or contains a path that could escape the destination folder.
             The message names the file and the location in it.
     """
     table = read_toml(path)

@@ -1,4 +1,4 @@
-"""Create tiny random base models and adapters, and compare the results with PEFT's forward pass."""
+"""Create tiny random base models and adapters, and compare the engine's logits with PEFT's forward pass."""
 
 from __future__ import annotations
 

@@ -68,9 +68,9 @@ class HubServer(ThreadingHTTPServer):
         self.cut_after: int | None = None
         """Number of bytes of a file to send before closing the connection; None to send the whole file."""
         self.before_piece: Callable[[str], None] | None = None
-        """Callback run before each piece is sent, with the file's path. It may block the request's thread."""
+        """Callback invoked with the file's path before each piece is sent. May block the request's thread."""
         self.on_request: Callable[[str, Any], None] | None = None
-        """Callback run for each request, with its path and headers."""
+        """Callback invoked with the path and headers of each request."""
         self.down = False
         """Whether to answer every request with status 503."""
 

@@ -1,4 +1,4 @@
-"""Judge models on a local judge server, and judgments made with them."""
+"""Create judge models on a local judge server and judge conversations with them."""
 
 from __future__ import annotations
 
