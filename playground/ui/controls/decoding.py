@@ -82,7 +82,7 @@ class DecodingControls:
     """
 
     def __init__(self, suffix: str = "", most: int | None = None) -> None:
-        """Store the options; `compose_main` and `compose_more` add the controls.
+        """Store the options. The controls are added by `compose_main` and `compose_more`.
 
         Args:
             suffix: suffix of the HTML element ids.

@@ -17,9 +17,9 @@ Values = Mapping[Any, Any]
 HIDDEN: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
 """Options that hide progress indicators and exclude the event from the public API.
 
-The empty list is an optimization. Without it, Gradio's frontend handles every message of an event (ten per
-second during streaming) by notifying each output that the event is running, which requires a search of the
-component tree for each output.
+The empty `show_progress_on` list is an optimization. Without it, Gradio's frontend handles every message of
+an event (ten per second during streaming) by notifying each output that the event is running, which requires
+a search of the component tree for each output.
 """
 RAW: dict[str, Any] = {"preprocess": False, "postprocess": False}
 """Options for handlers that stream answers.

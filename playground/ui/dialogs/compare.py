@@ -39,7 +39,7 @@ class CompareDialog(Dialog):
 
     @property
     def outputs(self) -> list[Any]:
-        """The components that the dialog's handlers update."""
+        """The components updated by the dialog's handlers."""
         return [self.frame, self.turn, self.left, self.right, self.body]
 
     def connect(self, opener: gr.Button, state: gr.State) -> None:

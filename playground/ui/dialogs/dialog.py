@@ -13,7 +13,7 @@ from playground.ui.controls.toast import attempt
 
 
 class Dialog:
-    """A dialog over the page. Create it inside a `gr.Blocks`.
+    """A dialog shown over the page. Create it inside a `gr.Blocks` context.
 
     Subclasses add content by overriding `_compose_head`, `_compose_body` and `outputs`. The constructor uses
     all three, so a subclass must set its attributes before calling `super().__init__`.

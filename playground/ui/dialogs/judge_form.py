@@ -45,7 +45,7 @@ class JudgeForm:
 
     @property
     def by_rule(self) -> bool:
-        """Whether the reference judge is used instead of a model."""
+        """Whether the reference rule is used instead of a judge model."""
         return bool(self.who == REFERENCE)
 
 

@@ -33,7 +33,7 @@ Five judges and their majority need 36 for all pairs of four lanes.
 
 
 class JudgeRequests:
-    """Builds and starts the judge requests of all visitors to the page."""
+    """Builder of judge requests for all visitors to the page; it also starts their judgments."""
 
     def __init__(self, chat: Controller, settings: Settings) -> None:
         self.chat = chat
@@ -117,7 +117,7 @@ class JudgeRequests:
         return clean(str(server or "").strip() or self.settings.judge_url)
 
     def has_key(self, state: PageState, server: str) -> bool:
-        """Return whether an API key was entered for a server; False if the address cannot be parsed."""
+        """Return whether an API key was entered for a server. Invalid addresses have no key."""
         try:
             return self.address(server) in state.judging.keys
         except InputError:

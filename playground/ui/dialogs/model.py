@@ -28,8 +28,8 @@ element.addEventListener('click', (event) => {
 });
 """
 
-# Disabled buttons remain focusable so that screen readers can read the reason. The list is rerendered when
-# loading starts and finishes; focus is then restored.
+# Disabled buttons remain focusable so that their explanation can be read. The list is rerendered when loading
+# starts and finishes, after which the focus is restored.
 ON_PRESET = """
 let last = null;
 element.addEventListener('click', (event) => {
@@ -63,11 +63,11 @@ class ModelDialog(Dialog):
 
     @property
     def outputs(self) -> list[Any]:
-        """The components that the dialog's handlers update."""
+        """The components updated by the dialog's handlers."""
         return [self.frame, self.about]
 
     def connect(self, chip: gr.HTML) -> None:
-        """Connect the dialog's events; a click on `chip`, which must be created with `ON_CLICK`, opens it."""
+        """Connect the dialog's events. `chip` must use `ON_CLICK`; clicking it opens the dialog."""
         chip.click(self.on_open, None, self.outputs, **QUICK)
 
     def on_open(self) -> Updates:
@@ -146,12 +146,12 @@ class ModelLoadingDialog(ModelDialog):
 
     @property
     def outputs(self) -> list[Any]:
-        """The components that the dialog's handlers update."""
+        """The components updated by the dialog's handlers."""
         loading = [self.progress, self.cancel, self.timer, self.presets, self.listed]
         return [self.frame, self.about, *loading, self.is_open]
 
     def connect(self, chip: gr.HTML) -> None:
-        """Connect the dialog's events; a click on `chip`, which must be created with `ON_CLICK`, opens it."""
+        """Connect the dialog's events. `chip` must use `ON_CLICK`; clicking it opens the dialog."""
         super().connect(chip)
         for event in (self.load_base.click, self.base.submit):
             event(self.on_base, [self.base, self.precision], self.outputs, **QUICK)
@@ -197,7 +197,7 @@ class ModelLoadingDialog(ModelDialog):
             name = (event._data or {}).get("preset")
             self.model_switch.load_preset(name)
             state.preset = name
-            # If the preset is already in use, the model does not change, and `on_tick` would not notice.
+            # If the preset is already in use, the model does not change, so `on_tick` would not detect it.
             is_loading = self.model_switch.progress().busy
             set_up: Updates = {} if is_loading else {self._waiting: gr.Timer(active=True)}
             return {**self._render(), **set_up}

@@ -80,7 +80,7 @@ class PromptDialog(Dialog):
             self.on_choice,
             [state, self.lane, self.which, self.show_tokens, box, *controls],
             self.outputs,
-            trigger_mode="always_last",  # a long prompt takes a while to render
+            trigger_mode="always_last",  # long prompts take a while to render
             **QUICK,
         )
         self.copy.click(None, [self.text], None, js="(text) => tandemCopy(text)", **HIDDEN)

@@ -1,7 +1,8 @@
-"""Render Markdown written by models and users as HTML, without any active or hidden content.
+"""Render untrusted Markdown from models and users as HTML, without any active or hidden content.
 
-markdown-it parses the text with HTML disabled. Syntax that could fetch or hide content is disabled too:
-images, references and link definitions remain as typed, and every link shows its URL as a tooltip.
+markdown-it parses the text with raw HTML disabled. Syntax that could fetch or hide content is also disabled:
+images, character references and link definitions are shown as source text, and every link shows its URL as a
+tooltip.
 """
 
 from __future__ import annotations

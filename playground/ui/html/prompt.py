@@ -170,6 +170,6 @@ def _render_token(token: Token, text: str) -> str:
     ends = "\n" if text.endswith("\n") else ""  # the id is shown before the line break
     shown = escape(text.removesuffix("\n")).replace("\n", "\u21b5\n") + ("\u21b5" if ends else "")
     if not text:
-        shown = "\u00b7"  # one of several tokens that share a character
+        shown = "\u00b7"  # several tokens can share one character
     title = f"{token.id}  {escape(token.piece)}"
     return f'<span class="tok" title="{title}">{shown}<sub>{token.id}</sub>{ends}</span>'

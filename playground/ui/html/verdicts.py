@@ -104,7 +104,8 @@ def render_marks(
 def latest(verdicts: Sequence[Verdict]) -> list[Verdict]:
     """Return the latest verdict for each request.
 
-    An unsettled verdict is preceded by the latest settled verdict for the same request, if any.
+    If the latest verdict is unsettled, the latest settled one for the same request is also returned, before
+    it.
     """
     kept: dict[tuple[object, ...], list[Verdict]] = {}
     for verdict in verdicts:

@@ -16,7 +16,7 @@ from playground.ui.page.votes import Votes
 
 
 class Actions:
-    """Controls the visibility of other features' components, depending on the available actions."""
+    """Controller for the visibility of other features' components, based on the available actions."""
 
     def __init__(
         self,

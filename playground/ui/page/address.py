@@ -152,7 +152,7 @@ class Address:
     def _check_spec(self, state: PageState, lane: int, spec: str, problems: list[str]) -> str:
         """Return the lane spec if it is usable. Otherwise, append the reason to `problems` and return ""."""
         if not spec:
-            return ""  # the reason is in `problems`
+            return ""  # the reason has been added to `problems`
         try:
             self.chat.catalog.variant(spec, state)
         except InputError as error:

@@ -39,11 +39,12 @@ EXAMPLES = (
 class Composer:
     """Controls for writing and sending messages.
 
-    Created inside a `gr.Blocks`; the `compose_*` methods add the controls in different places on the page.
+    Must be created inside a `gr.Blocks` context. The `compose_*` methods add the controls in different places
+    on the page.
     """
 
     def __init__(self, controller: Controller, base: str) -> None:
-        """Store the controller and the base model; the `compose_*` methods add the components.
+        """Store the controller and the base model. Components are added by the `compose_*` methods.
 
         Args:
             controller: generates answers.
@@ -136,7 +137,7 @@ class Composer:
     def _send(
         self, text: str | None, state: PageState, values: Values, accepted: Updates
     ) -> Iterator[Updates]:
-        message = text or ""  # an API client may send None
+        message = text or ""  # API clients can send None
 
         def snapshots() -> Generator[Snapshot]:
             if len(message) > MESSAGE_LIMIT:

@@ -31,9 +31,10 @@ from playground.words import shorten
 
 
 class ConversationView:
-    """Draws the conversation, and provides the buttons for changing or leaving it.
+    """View of the conversation, with the buttons for changing or leaving it.
 
-    Created inside a `gr.Blocks`; the `compose_*` methods add the buttons in different places on the page.
+    Must be created inside a `gr.Blocks` context. The `compose_*` methods add the buttons in different places
+    on the page.
     """
 
     def __init__(self, controller: Controller, public: bool, address: Address) -> None:

@@ -20,7 +20,7 @@ EventPayload = dict[str, Any]
 
 
 class PageEvents:
-    """Connects events to handlers with signature `(state, values)` or `(state, values, payload)`.
+    """Event wiring for handlers with signature `(state, values)` or `(state, values, payload)`.
 
     `values` maps each component in `PageInputs` to its value. A handler returns or yields UI updates.
     """
@@ -106,7 +106,7 @@ class PageEvents:
         """Open the conversation shown in the browser, if the page's state does not contain it yet.
 
         An event may arrive before the page's load event, or from a page that was loaded before the server
-        restarted. Without this, a message would start a new conversation.
+        restarted. If the conversation were not opened, a message would start a new one.
 
         Returns:
             True on success. If the conversation cannot be opened, a toast shows the reason and False is

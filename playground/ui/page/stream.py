@@ -59,8 +59,8 @@ class AnswerStream:
             handler: generator function that yields UI updates.
             options: as in `PageEvents.on`.
         """
-        # Many users may be streaming at once. All streams share one pool, because Gradio applies the lowest
-        # limit in a pool.
+        # Many users can stream at the same time. All streaming events have the same concurrency id and limit,
+        # because Gradio applies the lowest limit among events with the same id.
         written = self.events.on(
             triggers,
             handler,

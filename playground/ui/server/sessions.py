@@ -126,7 +126,7 @@ class OwnSessions:
 
     def _watch(self, session: str, started: float) -> None:
         watch = asyncio.create_task(self._cancel_unread(session, started))
-        self._watches.add(watch)  # a task without references may be garbage-collected
+        self._watches.add(watch)  # tasks without references may be garbage-collected
         watch.add_done_callback(self._watches.discard)
 
     async def _cancel_unread(self, session: str, since: float) -> None:

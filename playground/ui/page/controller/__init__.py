@@ -21,7 +21,7 @@ __all__ = ["Controller", "LaneSettings", "PromptPreview", "Snapshot"]
 
 
 class Controller:
-    """Runs a page's operations on a session. Per-user data is stored in `PageState`, not here."""
+    """Entry point for a page's operations on a session. Per-user data is stored in `PageState`, not here."""
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ CONTINUED_ELSEWHERE = (
 
 
 class Conversations:
-    """Switches a page between conversations. The current conversation is stored in `PageState`."""
+    """Operations that change a page's conversation, whose id is stored in `PageState`."""
 
     def __init__(self, session: Session, owner: Callable[[], str | None] = lambda: None) -> None:
         """Store the session.
@@ -67,7 +67,7 @@ class Conversations:
         return current
 
     def require_up_to_date(self, state: PageState) -> Conversation:
-        """Return the conversation on the page like `find_up_to_date`, but raise an error if there is none.
+        """Return the conversation on the page like `find_up_to_date`, but require that there is one.
 
         Raises:
             InputError: there is none.
@@ -235,6 +235,6 @@ def _require(conversation: Conversation | None) -> Conversation:
 
 
 def _fingerprint(conversation: Conversation) -> tuple[int, ...]:
-    """Return the number of turns and the versions of the last answers, formatted as `PageState.shown`."""
+    """Return the value of `PageState.shown`: the number of turns and the versions of the last answers."""
     last = conversation.turns[-1].answers if conversation.turns else ()
     return (len(conversation.turns), *(answer.version for answer in last))

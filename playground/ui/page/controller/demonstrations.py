@@ -19,7 +19,7 @@ UNSAVED_SETS = 20
 
 
 class DemonstrationDrafts:
-    """Edits a page's draft, which is stored in `PageState.demonstrations`."""
+    """Editing operations on a page's draft, which is stored in `PageState.demonstrations`."""
 
     def __init__(self, catalog: LaneCatalog) -> None:
         self.session, self.catalog = catalog.session, catalog

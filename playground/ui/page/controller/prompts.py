@@ -13,7 +13,7 @@ from playground.ui.page.state import LANES, PageState
 
 
 class Prompts:
-    """Builds previews of next and earlier prompts."""
+    """Builder of previews for next and earlier prompts."""
 
     def __init__(self, catalog: LaneCatalog, conversations: Conversations) -> None:
         self.session = conversations.session

@@ -21,7 +21,7 @@ LONG = 20
 
 
 class Streaming:
-    """Generates answers for a page, one stream at a time."""
+    """Answer generation for a page, with one stream at a time."""
 
     def __init__(
         self,
