@@ -237,6 +237,7 @@ def test_a_breakdown_is_told_to_every_waiting_row_and_the_engine_goes_on(
     assert run(engine, [request()])[0].text == good.text
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_dead_thread_is_noticed_and_started_again(
     engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
