@@ -189,6 +189,7 @@ def run(command: str, folder: Path, id: str, capsys: pytest.CaptureFixture[str])
     if words[:2] == ["python", "-m"]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", words[2:])
+            patch.delitem(sys.modules, words[2], raising=False)  # another test may have imported it
             runpy.run_module(words[2], run_name="__main__")
         return capsys.readouterr().out
     if words == ["python", "app.py"]:

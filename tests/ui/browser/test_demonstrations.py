@@ -214,7 +214,7 @@ def test_a_set_is_edited_used_and_saved_and_the_record_has_its_content(person: P
     person.toast("is not a usable name")
     person.page.fill("#editor-name input, #editor-name textarea", "pocket-3")
     person.page.click("#editor-save")
-    person.toast("The name 'pocket-3' is taken")
+    person.toast("The name 'pocket-3' is already used by another demonstration set")
     person.page.fill("#editor-name input, #editor-name textarea", "mine")
     person.page.click("#editor-save")
     person.toast("Saved as")
