@@ -5,15 +5,20 @@ followed by all places that miss a target, and exits with status 1 if there are 
 table of folders.
 
 Product code is ``app.py`` and ``playground/``. Docstrings, comments and blank lines count as lines.
+
+The check for unused definitions compares names, because attributes have no known type. It therefore misses an
+unused definition whose name also occurs in code that is used: as an identifier, an attribute, a keyword
+argument or an entire string.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import builtins
+import importlib
 import statistics
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +32,7 @@ MEDIAN_LINES = 8
 LONG_FUNCTION_LINES = 50
 LONG_FUNCTIONS = 10
 
-MARKERS = ("# For tests.", "# Used by the token lens, to come.")
+MARKERS = ("# For tests.", "# Called by Gradio.", "# Used by the token lens, to come.")
 """Comments that mark the definition on their line as intentionally unused by the product."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -45,6 +50,18 @@ class Place:
     def __str__(self) -> str:
         where = f"{self.path}:{self.line}" if self.line else self.path
         return f"{where} {self.name} ({self.size})".replace("  ", " ")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Definition:
+    """A function, class, constant or method, and the names that it uses."""
+
+    place: Place
+    words: frozenset[str]
+    owner: int | None = None
+    """For a method: the index of its class in the list of definitions."""
+    is_entry: bool = False
+    """Whether Python or another package uses the definition without naming it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +88,8 @@ class Module:
         self.lines = self.text.splitlines()
         self.tree = ast.parse(self.text)
         self.name = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+        self.package = self.name if path.name == "__init__.py" else self.name.rpartition(".")[0]
+        self.top_classes = {node.name: node for node in self.tree.body if isinstance(node, ast.ClassDef)}
 
     def functions(self) -> Iterator[Place]:
         """Yield every function and method, including nested ones, with its line count from ``def`` to the
@@ -78,52 +97,43 @@ class Module:
         """
         for node in ast.walk(self.tree):
             if isinstance(node, Function):
-                yield self._place(node.lineno, node.name, _length(node))
+                yield self.place(node, node.name)
 
     def classes(self) -> Iterator[tuple[Place, int]]:
         """Yield every class with its number of methods, excluding inherited ones."""
         for node in ast.walk(self.tree):
             if isinstance(node, ast.ClassDef):
                 methods = sum(isinstance(each, Function) for each in node.body)
-                yield self._place(node.lineno, node.name, _length(node)), methods
+                yield self.place(node, node.name), methods
 
-    def definitions(self) -> Iterator[Place]:
-        """Yield the definitions that must be used by other code: functions, classes, constants and methods.
+    def import_source(self, node: ast.ImportFrom) -> str:
+        """Return the absolute name of the module that ``from ... import`` imports from."""
+        if not node.level:
+            return node.module or ""
+        parents = self.package.split(".")
+        parents = parents[: len(parents) - node.level + 1]
+        return ".".join([*parents, node.module] if node.module else parents)
 
-        Special methods are excluded. So are methods of classes derived from other packages, which may call
-        them; functions registered by a decorator call such as ``@app.command()``; and definitions with one of
-        `MARKERS` on their line.
-        """
-        own = {node.name for node in ast.walk(self.tree) if isinstance(node, ast.ClassDef)}
-        for node in self.tree.body:
-            yield from self._definition(node)
-            if isinstance(node, ast.ClassDef) and {_last(base) for base in node.bases} <= own | PLAIN_BASES:
-                for each in node.body:
-                    if isinstance(each, Function):
-                        yield from self._definition(each)
+    def imports(self) -> dict[str, str]:
+        """Return the absolute dotted name of each imported local name."""
+        found: dict[str, str] = {}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    first = alias.name.partition(".")[0]
+                    found[alias.asname or first] = alias.name if alias.asname else first
+            elif isinstance(node, ast.ImportFrom):
+                source = self.import_source(node)
+                found |= {alias.asname or alias.name: f"{source}.{alias.name}" for alias in node.names}
+        return found
 
-    def _definition(self, node: ast.stmt) -> Iterator[Place]:
-        names: list[str] = []
-        registered = isinstance(node, Function) and any(
-            isinstance(each, ast.Call) for each in node.decorator_list
-        )
-        if isinstance(node, Function | ast.ClassDef) and not registered:
-            names = [node.name]
-        elif isinstance(node, ast.Assign):
-            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
-        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            names = [node.target.id]
-        for name in names:
-            is_special = name.startswith("__") and name.endswith("__")
-            if not is_special and not any(marker in self.lines[node.lineno - 1] for marker in MARKERS):
-                yield self._place(node.lineno, name, _length(node))
+    def has_marker(self, node: ast.stmt) -> bool:
+        """Return whether the line of a definition has one of `MARKERS`."""
+        return any(marker in self.lines[node.lineno - 1] for marker in MARKERS)
 
-    def _place(self, line: int, name: str, size: int) -> Place:
-        return Place(path=self.path, line=line, name=name, size=size)
-
-
-PLAIN_BASES = {"Protocol", "Exception", "BaseException", "Generic", "object"}
-"""External base classes that do not call subclass methods by name."""
+    def place(self, node: ast.stmt, name: str) -> Place:
+        """Return the place of a definition."""
+        return Place(path=self.path, line=node.lineno, name=name, size=_length(node))
 
 
 def read_modules(root: Path, *places: str) -> list[Module]:
@@ -156,22 +166,77 @@ def find_circles(modules: Sequence[Module]) -> list[list[str]]:
     return sorted(map(list, circles))
 
 
-def find_unused(modules: Sequence[Module], texts: Iterable[str]) -> list[Place]:
-    """Find definitions whose names are used nowhere in the product.
+class Bases:
+    """Finds the names that classes inherit from outside the product."""
 
-    A name counts as used if it occurs as an identifier, an attribute, a keyword argument, the source of an
-    import alias, or an entire string. Exporting a name from a package does not count as a use.
+    def __init__(self, modules: Iterable[Module]) -> None:
+        self.modules = {module.name: module for module in modules}
+        self.imports = {name: module.imports() for name, module in self.modules.items()}
+
+    def outside_names(self, module: Module, node: ast.ClassDef) -> set[str] | None:
+        """Return the names that a class inherits from outside the product, or None if they are unknown.
+
+        The names are known for base classes from the standard library.
+        """
+        names: set[str] = set()
+        for base in node.bases:
+            inherited = self._inherited(module, _dotted(base), ())
+            if inherited is None:
+                return None
+            names |= inherited
+        return names
+
+    def _inherited(self, module: Module, name: str, seen: tuple[str, ...]) -> set[str] | None:
+        first, _, rest = name.partition(".")
+        key = f"{module.name}:{name}"
+        if key in seen or not name:
+            return None
+        if name in module.top_classes:
+            return self.outside_names(module, module.top_classes[name])
+        if first not in self.imports[module.name]:
+            return _class_names(getattr(builtins, name, None))
+        target = ".".join(filter(None, (self.imports[module.name][first], rest)))
+        parts = target.split(".")
+        for length in range(len(parts) - 1, 0, -1):
+            if inside := self.modules.get(".".join(parts[:length])):
+                return self._inherited(inside, ".".join(parts[length:]), (*seen, key))
+        return _class_names(_standard(target))
+
+
+def find_unused(modules: Sequence[Module], texts: Iterable[str]) -> list[Place]:
+    """Find definitions that no used code of the product names.
+
+    Used code is everything outside definitions, and all definitions that used code names. A definition
+    cannot be used by itself, nor by unused definitions only. A name occurs as an identifier, an attribute, a
+    keyword argument, the source of an import alias, or an entire string. Exporting a name from a package does
+    not count as a use.
+
+    Special methods are not reported. Neither are methods that override a method of a base class from the
+    standard library; methods of classes derived from other packages, which may call them; functions
+    registered by a decorator call such as ``@app.command()``; and definitions with one of `MARKERS` on their
+    line.
 
     Args:
         modules: the product's modules.
         texts: contents of other files, such as pyproject.toml, in which every word counts as a use.
     """
-    words: Counter[str] = Counter()
-    for module in modules:
-        words.update(_words(module.tree))
+    used: set[str] = set()
     for text in texts:
-        words.update(text.replace(":", " ").replace('"', " ").split())
-    return [place for module in modules for place in module.definitions() if not words[place.name]]
+        used.update(text.replace(":", " ").replace('"', " ").split())
+    bases = Bases(modules)
+    definitions: list[Definition] = []
+    for module in modules:
+        used |= _collect_definitions(module, bases, definitions)
+    live: set[int] = set()
+    before = -1
+    while len(live) > before:
+        before = len(live)
+        for index, each in enumerate(definitions):
+            is_named = each.is_entry or each.place.name in used
+            if index not in live and is_named and (each.owner is None or each.owner in live):
+                live.add(index)
+                used |= each.words
+    return [each.place for each in definitions if not each.is_entry and each.place.name not in used]
 
 
 def check_goals(root: Path = ROOT) -> list[Goal]:
@@ -247,6 +312,91 @@ def _last(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
+def _dotted(node: ast.expr) -> str:
+    """Return a dotted name without subscripts. Returns "" if the node is not a name."""
+    if isinstance(node, ast.Subscript):
+        return _dotted(node.value)
+    if isinstance(node, ast.Attribute):
+        before = _dotted(node.value)
+        return before and f"{before}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _standard(name: str) -> object:
+    """Return an object of the standard library by its dotted name, or None."""
+    module, _, attribute = name.rpartition(".")
+    if module.partition(".")[0] not in sys.stdlib_module_names:
+        return None
+    return getattr(importlib.import_module(module), attribute, None)
+
+
+def _class_names(found: object) -> set[str] | None:
+    """Return the names of all attributes of a class and its bases, or None for anything but a class."""
+    return {name for each in found.__mro__ for name in vars(each)} if isinstance(found, type) else None
+
+
+def _collect_definitions(module: Module, bases: Bases, found: list[Definition]) -> set[str]:
+    """Append a module's definitions to `found`, and return the names used outside of them."""
+    outside: set[str] = set()
+    for node in module.tree.body:
+        names = _defined_names(node)
+        if "__all__" in names:
+            continue
+        if isinstance(node, ast.ClassDef):
+            _collect_class(module, node, bases, found)
+        elif names and not any(map(_is_special, names)):
+            is_entry = module.has_marker(node) or _is_registered(node)
+            words = frozenset(_words(node))
+            found += [
+                Definition(place=module.place(node, name), words=words, is_entry=is_entry) for name in names
+            ]
+        else:
+            outside.update(_words(node))
+    return outside
+
+
+def _collect_class(module: Module, node: ast.ClassDef, bases: Bases, found: list[Definition]) -> None:
+    """Append the definitions of a class and of its methods to `found`."""
+    methods = [each for each in node.body if isinstance(each, Function)]
+    rest = [each for each in ast.iter_child_nodes(node) if each not in methods]
+    words = frozenset(word for each in rest for word in _words(each))
+    owner = len(found)
+    found.append(
+        Definition(place=module.place(node, node.name), words=words, is_entry=module.has_marker(node))
+    )
+    inherited = bases.outside_names(module, node)
+    for each in methods:
+        is_override = inherited is None or each.name in inherited
+        is_entry = is_override or _is_special(each.name) or _is_registered(each) or module.has_marker(each)
+        found.append(
+            Definition(
+                place=module.place(each, each.name),
+                words=frozenset(_words(each)),
+                owner=owner,
+                is_entry=is_entry,
+            )
+        )
+
+
+def _defined_names(node: ast.stmt) -> list[str]:
+    """Return the names that a top-level statement defines."""
+    if isinstance(node, Function | ast.ClassDef):
+        return [node.name]
+    if isinstance(node, ast.Assign):
+        return [target.id for target in node.targets if isinstance(target, ast.Name)]
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        return [node.target.id]
+    return []
+
+
+def _is_special(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
+
+
+def _is_registered(node: ast.stmt) -> bool:
+    return isinstance(node, Function) and any(isinstance(each, ast.Call) for each in node.decorator_list)
+
+
 def _descending(places: Iterable[Place]) -> list[Place]:
     return sorted(places, key=lambda place: -place.size)
 
@@ -267,12 +417,13 @@ def _imported(module: Module, names: set[str]) -> set[str]:
     for node in _runtime_nodes(module.tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            below = {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            source = module.import_source(node)
+            below = {f"{source}.{alias.name}" for alias in node.names}
+            found |= below & names
             # If only submodules of a package are imported, the package itself does not count as imported.
-            found |= (below & names) or {node.module}
             if not below <= names:
-                found.add(node.module)
+                found.add(source)
     return found & names
 
 
@@ -296,17 +447,11 @@ def _reachable(graph: Mapping[str, set[str]], start: str) -> set[str]:
     return found
 
 
-def _words(tree: ast.Module) -> Iterator[str]:
+def _words(tree: ast.AST) -> Iterator[str]:
     """Yield all strings, and all names that are read, imported under an alias, or used as keyword
     arguments.
     """
-    exports = [
-        node for node in tree.body if isinstance(node, ast.Assign) and _last(node.targets[0]) == "__all__"
-    ]
-    exported = {id(each) for node in exports for each in ast.walk(node)}
     for node in ast.walk(tree):
-        if id(node) in exported:
-            continue
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             yield node.id
         elif isinstance(node, ast.Attribute):

@@ -86,7 +86,7 @@ def test_a_circle_through_a_package_is_found(tmp_path: Path) -> None:
 def test_unused_definitions_are_found_exported_or_not_and_marked_ones_left(tmp_path: Path) -> None:
     dead = (
         "NEVER = 1\nLATER = 2  # For tests.\n\nclass Gone(Exception): ...\n\n"
-        "class Frame(dict):\n    def called_by_its_base(self): ...\n\nFrame()\n"
+        "class Frame(dict):\n    def __missing__(self, key): ...\n    def keys(self): ...\n\nFrame()\n"
     )
     goals = measured(
         tmp_path,
@@ -95,3 +95,75 @@ def test_unused_definitions_are_found_exported_or_not_and_marked_ones_left(tmp_p
         b__in____init__='from playground.b.c import NEVER as NEVER\n__all__ = ["NEVER"]\n',
     )
     assert [miss.split()[1] for miss in goals["unused definitions"].misses] == ["never", "NEVER", "Gone"]
+
+
+def unused(root: Path, **files: Any) -> list[str]:
+    """The names of the unused definitions in a product of these files."""
+    return [miss.split()[1] for miss in measured(root, **files)["unused definitions"].misses]
+
+
+BASE = "class Base:\n    def run(self):\n        return self.step()\n\n    def step(self): ...\n"
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "from playground.b import Base\n\nclass Kept(Base):\n",
+        "from playground import b\n\nclass Kept(b.Base):\n",
+        "import playground.b as other\n\nclass Kept(other.Base):\n",
+        "from .b import Base as Other\n\nclass Kept(Other):\n",
+        "from playground.c import Base\n\nclass Kept(Base):\n",
+    ],
+)
+def test_an_unused_method_is_found_in_a_subclass_of_a_class_from_another_file(
+    tmp_path: Path, start: str
+) -> None:
+    methods = "    def step(self): ...\n\n    def never(self): ...\n"
+    used = "\n\ndef used():\n    return Kept().run()\n"
+    again = "from playground.b import Base as Base\n"
+    assert unused(tmp_path, a=start + methods + used, b=BASE, c__in____init__=again) == ["never"]
+
+
+def test_methods_that_an_outside_base_may_call_are_not_reported(tmp_path: Path) -> None:
+    """All methods if the base is not in the standard library, otherwise only those that it defines."""
+    text = (
+        "import threading\nimport other\n\nclass Kept(threading.Thread):\n"
+        "    def run(self): ...\n\n    def never(self): ...\n\n"
+        "class Half(Kept):\n    def join(self): ...\n\n    def neither(self): ...\n\n"
+        "class Frame(other.Frame):\n    def forward(self): ...\n\n"
+        "def used():\n    return Kept(), Half(), Frame()\n"
+    )
+    assert unused(tmp_path, a=text) == ["never", "neither"]
+
+
+def test_a_function_that_only_calls_itself_is_unused(tmp_path: Path) -> None:
+    dead = "\n\ndef dead(n):\n    return dead(n - 1)\n"
+    method = "\n\nclass Half:\n    def never(self):\n        self.never()\n\nHalf()\n"
+    assert unused(tmp_path, a=PLAIN + dead + method) == ["dead", "never"]
+
+
+def test_functions_that_only_unused_functions_call_are_unused(tmp_path: Path) -> None:
+    dead = "\n\ndef ping():\n    pong()\n\n\ndef pong():\n    ping()\n\n\nONLY = ping\n"
+    assert unused(tmp_path, a=PLAIN + dead) == ["ping", "pong", "ONLY"]
+
+
+def test_methods_of_an_unused_class_do_not_count_as_uses(tmp_path: Path) -> None:
+    dead = "\n\ndef helper(): ...\n\n\nclass Gone:\n    def __init__(self):\n        helper()\n"
+    assert unused(tmp_path, a=PLAIN + dead) == ["helper", "Gone"]
+
+
+@pytest.mark.parametrize("line", ["from . import b", "from .b import Kept"])
+def test_a_circle_through_relative_imports_is_found(tmp_path: Path, line: str) -> None:
+    goals = measured(tmp_path, a=f"{line}\n{PLAIN}", b="from .a import used\n\nclass Kept: ...\n")
+    assert goals["circular imports"].misses == ("playground.a <-> playground.b",)
+
+
+def test_a_circle_through_imports_relative_to_a_parent_is_found(tmp_path: Path) -> None:
+    goals = measured(
+        tmp_path,
+        a=PLAIN,
+        c__in____init__="from .e import used as used\n",
+        c__in__e="from ..c import used\n",
+        d__in__f="from ..a import used\n",
+    )
+    assert goals["circular imports"].misses == ("playground.c <-> playground.c.e",)

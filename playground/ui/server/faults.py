@@ -124,7 +124,7 @@ class QuietTraceback(ModuleType):
         super().__init__(traceback.__name__)
         self._faults = faults
 
-    def print_exc(self, *args: object, **named: object) -> None:
+    def print_exc(self, *args: object, **named: object) -> None:  # Called by Gradio.
         """Log the exception currently being handled."""
         error = sys.exc_info()[1]
         if error is not None:
