@@ -4,11 +4,17 @@
 #
 # Usage: scripts/chromium.sh PYTHON
 # Exit status: 0 if there is a Chromium, or if the installation failed (the browser tests then fail under CI and
-# are skipped elsewhere); 2 if there is none and it was not to be installed.
+# are skipped elsewhere); 2 if there is none and it was not to be installed,
+# or if TANDEM_CHROMIUM is wrong.
 set -u
 python=$1
 
-[ -n "${TANDEM_CHROMIUM:-}" ] && exit 0
+if [ -n "${TANDEM_CHROMIUM:-}" ]; then
+    [ -x "$TANDEM_CHROMIUM" ] && exit 0
+    echo "TANDEM_CHROMIUM is $TANDEM_CHROMIUM, which is not an executable file: correct or unset it." >&2
+    exit 2
+fi
+case "${CI:-}" in "" | 0 | false | no) ci= ;; *) ci=yes ;; esac
 for name in chromium chromium-browser google-chrome; do
     command -v "$name" >/dev/null 2>&1 && exit 0
 done
@@ -18,9 +24,9 @@ from playwright.sync_api import sync_playwright
 with sync_playwright() as p:
     sys.exit(not os.path.exists(p.chromium.executable_path))' 2>/dev/null && exit 0
 
-if [ -z "${CI:-}" ] && [ "${CHROMIUM:-}" != install ]; then
+if [ -z "$ci" ] && [ "${CHROMIUM:-}" != install ]; then
     echo "The browser tests need a Chromium: run \`make test CHROMIUM=install\` to install one, or name yours in" \
-        "TANDEM_CHROMIUM." >&2
+        "TANDEM_CHROMIUM. To run all other tests: $python -m pytest -m 'not browser'" >&2
     exit 2
 fi
 if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then

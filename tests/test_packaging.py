@@ -130,17 +130,27 @@ def test_pre_commit_uses_the_versions_of_the_requirements() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script")
-def test_no_browser_is_installed_unless_asked_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("environment", "advice"),
+    [
+        ({}, "make test CHROMIUM=install"),
+        ({"CI": "false"}, "make test CHROMIUM=install"),
+        ({"TANDEM_CHROMIUM": "/nowhere"}, "/nowhere, which is not an executable file"),
+    ],
+)
+def test_no_browser_is_installed_unless_asked_for(
+    environment: dict[str, str], advice: str, tmp_path: Path
+) -> None:
     """With a PATH that has no browser, and a Python whose Playwright has none."""
     for name in ("sh", "id"):
         (tmp_path / name).symlink_to(there(shutil.which(name)))
     run = subprocess.run(
         ["sh", str(ROOT / "scripts" / "chromium.sh"), "no-python"],
-        env={"PATH": str(tmp_path)},
+        env={"PATH": str(tmp_path), **environment},
         capture_output=True,
         text=True,
         check=False,
     )
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr.count("\n") == 1
-    assert "make test CHROMIUM=install" in run.stderr
+    assert advice in run.stderr

@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 
 from playground.types import Reply, Sampling, Status
-from playground.ui.html.text import reveal, reveal_plain
+from playground.ui.html.text import format_number, reveal, reveal_plain
 
 
 def _html(text: str) -> str:
@@ -125,7 +125,7 @@ def model_chip(status: Status) -> str:
     if where:
         figures.append(where)
     if status.context is not None:
-        figures.append(f"context {status.context}")
+        figures.append(f"context {format_number(status.context)}")
     if status.plain is not None:
         figures.append(f"lanes run one at a time because {status.plain}")
     return _chip("ready", name + "".join(f"<span>{_html(text)}</span>" for text in figures))
