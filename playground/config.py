@@ -47,7 +47,7 @@ class Settings:
     """
     device: Device = "auto"
     allow_pickle: bool = False
-    """Whether to allow loading pickled weights (`*.bin`) if there are no others."""
+    """Whether to allow loading pickled weights (`*.bin`) if no other weights are available."""
     trust_remote_code: bool = False
     """Whether to allow running Python code from the base model's repository. Not available in public mode."""
     same_base: bool = False
@@ -103,7 +103,7 @@ class Settings:
     ) -> Settings:
         """Load the settings from flags, TANDEM_* variables and defaults, in this order of precedence.
 
-        Flags that are None are ignored.
+        Flags set to None are ignored.
 
         Raises:
             InputError: a value is invalid. The message names the flag or variable.
@@ -158,9 +158,7 @@ def _choose_preset(flags: Mapping[str, Any], environ: Mapping[str, str]) -> str 
 
 
 def _apply_preset(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings defined by a preset: the base, and the preset's adapters followed by the given
-    ones.
-    """
+    """Return the settings defined by a preset: the base, and the preset's adapters followed by `adapters`."""
     preset = find_preset(name, values["data_dir"])
     return {
         "preset": name,
@@ -194,7 +192,10 @@ def _read_choice(name: str, allowed: Sequence[str], text: str) -> str:
 
 
 def _read_whole(value: Any, digits: int) -> int | None:
-    """Parse text as a non-negative integer with at most `digits` digits. Return None if it is not one."""
+    """Parse text as a non-negative integer with at most `digits` digits.
+
+    Return None if the text is anything else.
+    """
     text = str(value).strip()
     return int(text) if text.isdecimal() and len(text) <= digits else None
 

@@ -128,8 +128,8 @@ def _with_fewer(aligner: Aligner, messages: Sequence[Message]) -> list[Callable[
 
 
 def _first(items: Sequence[Any], holds: Callable[[Any], bool]) -> int:
-    """Return the first index for which `holds` is true, or the length if there is none.
+    """Return the index of the first item for which `holds` is true, or the number of items if there is none.
 
-    Uses binary search: once true, `holds` must stay true.
+    Uses binary search, so `holds` must be true for all items after that one.
     """
     return bisect_left(items, True, key=holds)

@@ -30,7 +30,7 @@ def check_whole(path: Path, head: bytes) -> None:
     """Check the first bytes of a file to make sure that it is not a Git LFS pointer.
 
     Raises:
-        InputError: it is a Git LFS pointer. The message states how to download the file.
+        InputError: the file is a Git LFS pointer. The message states how to download the actual file.
     """
     if head.startswith(LFS_POINTER):
         raise InputError(
@@ -111,7 +111,8 @@ def read_toml(path: Path, limit: int | None = None) -> dict[str, Any]:
     text = read_text(path, limit)  # outside the try block, since InputError is a ValueError
     try:
         table = tomllib.loads(text)
-        repr(table)  # fails for numbers that error messages cannot show, such as long hexadecimal ones
+        # raises ValueError for integers too long to print, such as long hexadecimal literals
+        repr(table)
         return table
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path} is not valid TOML: {error}.") from error

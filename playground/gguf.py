@@ -298,7 +298,7 @@ def check_begins(path: Path, head: bytes) -> None:
     """Check the first bytes of a file to make sure that it is a GGUF file.
 
     Raises:
-        InputError: it does not.
+        InputError: the file is not a GGUF file.
     """
     check_whole(path, head)
     if not head.startswith(MAGIC):

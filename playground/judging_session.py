@@ -1,4 +1,4 @@
-"""Judge requests, votes and verdicts: the part of a session that works without an engine."""
+"""The part of a session that needs no engine: requests to the judge, votes and verdicts."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class JudgingSession:
 
         Args:
             owner: the owner of the conversations (see `Store.summaries`).
-            ids: conversations to load instead of the owner's. Unknown ids are ignored.
+            ids: ids of the conversations to load, regardless of their owner. Unknown ids are ignored.
         """
         if ids is None:
             judged = self.judges.list_judged(owner=owner)

@@ -1,12 +1,12 @@
 """Switch the base model or add an adapter at runtime.
 
 If both models fit in memory, the new model is loaded alongside the old one and then replaces it. Otherwise,
-the switch waits for running answers to finish, closes the old model and loads the new one; in the meantime,
-new messages wait. If loading fails or is cancelled, the previous model is kept or reloaded. Conversations are
-not tied to a model, so they are kept.
+the switch waits for answers in progress to finish, closes the old model and loads the new one. New messages
+wait until the new model is ready. If loading fails or is cancelled, the previous model is kept or reloaded.
+Conversations are not tied to a model, so they are kept.
 
-Adding an adapter reloads the base model with one more adapter. PEFT could add it to the running model, but
-the result would not be exact, because the layers have already been converted to their fastest form
+Adding an adapter reloads the base model with one more adapter. PEFT could add the adapter to the running
+model, but the result would not be exact, because the layers have already been converted to their fastest form
 (`engine/linear`) and 4-bit layers on a CPU lose precision when they are unpacked.
 """
 
@@ -46,7 +46,7 @@ from playground.types import (
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.1
-"""Polling interval in seconds for loading progress and running answers."""
+"""Polling interval in seconds for loading progress and for answers in progress."""
 SOURCE_LIMIT = 500
 """Maximum number of characters in a path or Hub id."""
 
@@ -314,7 +314,7 @@ class ModelSwitch:
             ) from error
 
     def _close_unused(self, engine: Engine, cancellable: bool = False) -> None:
-        """Wait until an engine has finished its running answers, then close it."""
+        """Wait until an engine has finished all answers in progress, then close the engine."""
         while self._session.uses(engine):
             if cancellable:
                 self._report("Waiting for the answers in progress", 0.15)

@@ -85,7 +85,7 @@ def _choose_port(settings: Settings) -> int:
 
 
 def _listen_once(host: str, port: int) -> None:
-    """Briefly listen on a port to check that it is available. Raises OSError if it is not."""
+    """Briefly listen on a port to check that it is available. Raises OSError if listening fails."""
     family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         if sys.platform != "win32":  # on Windows, this option would allow binding to a port that is in use

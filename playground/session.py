@@ -47,7 +47,7 @@ first answer was worse, and the second suffers from it".
 
 
 def choose_histories(mode: HistoryMode, lanes: int, leader: int = 0) -> tuple[int, ...]:
-    """Return for each lane the lane whose earlier answers its prompt contains, as in `Turn.histories`."""
+    """For each lane, return the lane whose earlier answers its prompt contains, as in `Turn.histories`."""
     if mode == "shared":
         return (leader,) * lanes
     return tuple((lane + 1) % lanes for lane in range(lanes)) if mode == "swapped" else ()
@@ -71,7 +71,7 @@ class Session(JudgingSession):
         return self.engine.status()
 
     def swap_engine(self, engine: Engine, library: Library) -> None:
-        """Switch to another engine and its library. Running answers finish on the previous engine."""
+        """Switch to another engine and its library. Answers in progress finish on the previous engine."""
         with self._turns.lock:
             self.engine, self.library = engine, library
 
@@ -98,7 +98,7 @@ class Session(JudgingSession):
         return Conversation(id=new_id(), variants=tuple(variants))
 
     def open(self, id: str) -> Conversation:
-        """Load a recorded conversation. Raises InputError if there is none with that id."""
+        """Load a recorded conversation. Raises InputError if the id is unknown."""
         if id not in self._turns:
             return self._recorder.find_unwritten(id) or self.store.load(id)
         conversation = self.store.load(id)
@@ -155,8 +155,8 @@ class Session(JudgingSession):
             InputError: the message is empty or has a lone surrogate, or an answer of this conversation is
                 still being generated.
             ConflictError: the conversation has been continued in another process or window.
-            OutsideError: the database cannot be written. If it is only locked or fails later, the lanes still
-                answer, and `unsaved` gives the reason.
+            OutsideError: the database cannot be written. If the database is only locked or fails later, the
+                lanes still answer, and `unsaved` gives the reason.
         """
         if not text.strip():
             raise InputError("The message is empty: type something first.")
@@ -177,10 +177,11 @@ class Session(JudgingSession):
     def retry(
         self, conversation: Conversation, lanes: Sequence[int], prefill: str | None = None
     ) -> Snapshots:
-        """Regenerate lanes' answers to the last turn with their current variants, keeping earlier answers.
+        """Regenerate the given lanes' answers to the last turn with their current variants, keeping earlier
+        answers.
 
-        Lanes that sample add the version number to their seed, because the same seed would reproduce the
-        answer. Yields snapshots, as `send` does.
+        Lanes that use sampling add the version number to their seed, because the same seed would reproduce
+        the answer. Yields snapshots, as `send` does.
 
         Args:
             prefill: text with which the answers start. None keeps each answer's earlier prefill.
@@ -203,7 +204,7 @@ class Session(JudgingSession):
         yield from self._turns.run(ask, lanes)
 
     def continue_answer(self, conversation: Conversation, lane: int) -> Snapshots:
-        """Continue a lane's last answer if it was cut off.
+        """Continue a lane's last answer, which must have been cut off.
 
         The longer answer becomes a new version. The earlier answer is used as the prefill. Yields snapshots,
         as `send` does.
@@ -217,7 +218,7 @@ class Session(JudgingSession):
             raise InputError("This answer is complete: there is nothing to continue.")
         written = answer.reply.raw_text
         if answer.request.prompt.stop.trim and not _prefill(answer):
-            written = written.lstrip()  # as in the text of the conversation
+            written = written.lstrip()  # the answer's text is stripped in the same way
         prefill = _prefill(answer) + written
 
         def ask() -> Conversation:
@@ -279,7 +280,9 @@ class Session(JudgingSession):
         self._turns.stop(id, lane)
 
     def unsaved_reason(self, id: str) -> str | None:
-        """Return a one-sentence reason why a conversation is not fully recorded, or None if it is."""
+        """Return a one-sentence reason why a conversation is not fully recorded, or None if it is fully
+        recorded.
+        """
         return self._recorder.problem(id)
 
     def warm(self, variants: Sequence[Variant]) -> None:
@@ -331,7 +334,7 @@ def _messages(conversation: Conversation, lane: int, text: str) -> list[Message]
 def _turn_messages(before: Conversation, turn: Turn, lane: int) -> list[Message]:
     """Return a lane's messages in a turn.
 
-    If the lane that provides its history was removed, use the lane's own.
+    If the lane that provides the history was removed, the lane's own history is used.
     """
     history = turn.history_lane(lane)
     return _messages(before, lane if history is None else history, turn.user)

@@ -51,8 +51,8 @@ class Streams:
     def __iter__(self) -> Iterator[Update | None]:
         """Yield the updates of all requests until all have finished, in order for each request.
 
-        Yields None when no update has arrived for a moment. If a request has several new replies since the
-        last wake-up, only the latest is yielded, since it includes the earlier ones. A stopped request
+        Yields None if no update has arrived within `BEAT` seconds. If a request has several new replies since
+        the last wake-up, only the latest is yielded, since it includes the earlier ones. A stopped request
         finishes immediately, even if the engine takes longer to stop.
         """
         while self._live:

@@ -62,8 +62,9 @@ class SamplingOptions:
     )
 
     def apply_to(self, suggested: Sampling) -> Sampling:
-        """Return `suggested` with the given parameters applied and its stop sequences replaced by the given
-        ones.
+        """Return `suggested` with the given parameters applied.
+
+        The given stop sequences replace those in `suggested`, even if none are given.
         """
         given = {name: value for name, value in vars(self).items() if value is not None}
         return dataclasses.replace(suggested, **given | {"stop": tuple(self.stop or ())})
@@ -108,8 +109,8 @@ def open_conversation(
 ) -> Conversation:
     """Create a conversation with the given lanes.
 
-    By default, it has a lane for each of the preset's adapters (or the base, if there are none) and a URIAL
-    lane.
+    By default, it has a lane for each of the preset's adapters (or for the base, if the preset has no
+    adapters) and a URIAL lane.
     """
     suggested = session.library.preset
     decoding = sampling.apply_to(suggested.sampling if suggested else Sampling())

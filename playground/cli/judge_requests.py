@@ -115,7 +115,10 @@ def _request(
 
 
 def _read_numbers(text: str | None, flag: str, count: int, thing: str) -> list[int]:
-    """Parse comma-separated one-based numbers into zero-based indices. Without text, return all indices."""
+    """Parse comma-separated one-based numbers into zero-based indices.
+
+    If `text` is None, return all indices.
+    """
     if text is None:
         return list(range(count))
     found = []

@@ -48,7 +48,7 @@ def prompt(
 def find_demos(library: Library, name: str) -> str:
     """Return the name of a demonstration set in `library`.
 
-    If it is given as a file, add it to the library first.
+    If a file is given instead of a name, add the set in the file to the library first.
     """
     path = Path(name)
     # With any other suffix, a set name takes precedence over a file of the same name.

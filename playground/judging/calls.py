@@ -22,7 +22,7 @@ def reuse_call(call: JudgeCall, shown: tuple[int, ...]) -> JudgeCall:
 
 
 def read_response(rubric: Rubric, shown: tuple[int, ...], response: Response) -> JudgeCall:
-    """Build the judge call for a response, including its verdict, if any."""
+    """Build the judge call for a server response, including the verdict if the reply contains one."""
     call = JudgeCall(
         shown=shown,
         outcome=response.outcome or "unparsable",

@@ -15,7 +15,7 @@ Prices = tuple[float, float, str]
 BYTES_PER_TOKEN = 4
 TOKENS_PER_MESSAGE = 4
 DAY = 24 * 3600
-"""Lifetime of a user's budget in seconds; the user then gets a new one."""
+"""Lifetime of a user's budget in seconds. After that, the user gets a new budget."""
 MOST_VISITORS = 10_000
 
 
@@ -34,9 +34,9 @@ class Estimate:
     calls: int
     """Number of calls to make."""
     cached: int
-    """Number of free calls: already recorded, or duplicates of another lane's call."""
+    """Number of calls at no cost, because they are already recorded or duplicate another lane's call."""
     prompt_tokens: int
-    """Estimated prompt tokens (see `tokens_of`), excluding cached calls."""
+    """Estimated number of prompt tokens (see `tokens_of`), excluding cached calls."""
     most_new_tokens: int
     """Maximum number of completion tokens."""
     price: tuple[float, str] | None = None
@@ -44,7 +44,7 @@ class Estimate:
 
     @property
     def most_tokens(self) -> int:
-        """Maximum number of prompt and completion tokens combined."""
+        """Maximum total number of prompt and completion tokens."""
         return self.prompt_tokens + self.most_new_tokens
 
     @classmethod
@@ -67,7 +67,7 @@ class Cost:
 
     calls: int
     cached: int
-    """Number of free calls: already recorded, or duplicates of another lane's call."""
+    """Number of calls at no cost, because they are already recorded or duplicate another lane's call."""
     prompt_tokens: int
     new_tokens: int
     unknown: int
@@ -120,7 +120,7 @@ class JudgeBudget:
 
     @property
     def left(self) -> int | None:
-        """Number of tokens left; None if there is no limit."""
+        """Number of tokens left in the budget; None if there is no limit."""
         return None if self.limit is None else max(0, self.limit - self._used)
 
     def reserve(self, tokens: int) -> Reservation:
@@ -160,7 +160,7 @@ class Reservation:
 
 
 class VisitorBudgets:
-    """Judging budgets per user in public mode.
+    """Token budgets for judging in public mode, one per user.
 
     A budget lasts one day, regardless of page reloads. If there are more than `most` budgets, the least
     recently used one is dropped.

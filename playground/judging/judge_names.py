@@ -14,9 +14,9 @@ MOST_JUDGES = 5
 _ELSEWHERE = re.compile(r"(?P<model>.*\S)@(?P<server>https?://\S+)\Z", re.IGNORECASE)
 
 _MISTYPED = re.compile(r"@[a-z][a-z0-9+.-]*://|@https?:|\Ahttps?:/|@\Z", re.IGNORECASE)
-"""Matches the start or end of a server address within ``MODEL@SERVER``.
+"""Matches fragments of a malformed ``MODEL@SERVER``, such as ``@https:`` or a trailing ``@``.
 
-Neither occurs in model names, some of which contain a plain @.
+No model name contains such a fragment, although some contain a plain @.
 """
 
 
@@ -70,7 +70,7 @@ def name_judges(judges: Iterable[tuple[str, str | None]]) -> dict[tuple[str, str
     """Return each judge's display name: the model name, plus the server's host if several judges share that
     name.
 
-    If they share the host too, the full server address is added instead.
+    If the host is also the same, the full server address is added instead.
 
     Args:
         judges: (model, server address) pairs, as in `Verdict`.

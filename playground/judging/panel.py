@@ -21,7 +21,7 @@ from playground.store import Store
 from playground.types import SETTLED, Outcome, OutsideError, Verdict
 
 MAJORITY = "majority of "
-"""Prefix of a panel's name, followed by the names of its judges."""
+"""Prefix of a panel's name. The names of the panel's judges follow."""
 
 
 def name_majority(verdicts: Sequence[Verdict]) -> str:
@@ -42,8 +42,8 @@ def combine_verdicts(verdicts: Sequence[Verdict], id: str) -> Verdict:
     """Combine the verdicts of several judges into a majority verdict.
 
     Args:
-        verdicts: the verdicts of the panel's judges on the same answers, using the same rubric; they can be
-            unfinished.
+        verdicts: the verdicts of the panel's judges on the same answers, using the same rubric. Verdicts can
+            be unfinished.
         id: the id of the new verdict.
 
     Returns:

@@ -31,14 +31,14 @@ class PlannedCall:
     shown: tuple[int, ...]
     """The lanes whose answers appear in the prompt, in order."""
     messages: dict[bool, Messages]
-    """The prompt for a server that enforces the rubric's schema (True) and for one that does not (False)."""
+    """Two versions of the prompt, keyed by whether the server enforces the rubric's schema."""
     parameters: dict[str, Any]
     key: str
     """Cache key: a hash of everything that affects the reply."""
     tokens: int
-    """Maximum number of prompt and completion tokens combined."""
+    """Maximum total number of prompt and completion tokens."""
     recorded: JudgeCall | None
-    """The result of this call if it is already recorded in the database, else None."""
+    """The call's result from the database; None if the call has not been recorded yet."""
 
     @property
     def prompt_tokens(self) -> int:
@@ -46,8 +46,8 @@ class PlannedCall:
         return max(tokens_of(each) for each in self.messages.values())
 
     def spent_tokens(self, call: JudgeCall | None) -> int:
-        """Return the number of tokens used by the call as reported by the server, or the maximum if it
-        reported none.
+        """Return the number of tokens used by the call as reported by the server, or `most_tokens` if the
+        server reported none.
         """
         if call is None or call.cached:
             return 0
@@ -86,7 +86,7 @@ class Plan:
 def plan_judgment(
     request: JudgeRequest, rubric: Rubric, judge: JudgeModel, store: Store, refusals: Refusals
 ) -> Plan:
-    """Plan the calls of a request to one of its judges.
+    """Plan the calls that a request needs from one of its judges.
 
     Args:
         request: the request.

@@ -2,7 +2,7 @@
 
 It only supports questions with a known answer, such as those in probes, and only compares words and numbers.
 A `Check` lists the values that an answer must contain; `rule` describes the check in one sentence.
-Explanations do not affect the score.
+Explanations in an answer do not affect its score.
 """
 
 from __future__ import annotations

@@ -95,5 +95,5 @@ class JudgeRequest:
 
 
 def split_lanes(lanes: Sequence[int], compares: bool) -> list[tuple[int, ...]]:
-    """Group lanes by request: one group per pair of lanes for comparisons, otherwise a single group."""
+    """Group lanes into requests: one per pair of lanes for comparisons, otherwise one for all lanes."""
     return list(combinations(lanes, 2)) if compares and len(lanes) > 2 else [tuple(lanes)]

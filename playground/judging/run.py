@@ -113,14 +113,13 @@ class Judging:
     def __init__(
         self, plan: Plan, conversation: str, turn: int, shared: SharedState, reservation: Reservation
     ) -> None:
-        """
-        Args:
-            plan: the calls to make; its verdict must already be recorded.
-            conversation: the id of the conversation to judge.
-            turn: index of the turn to judge, from 0.
-            shared: the state shared by all judgments.
-            reservation: the token reservation, settled with the tokens used when the judgment finishes. Calls
-                that were cancelled or timed out count as their maximum.
+        """Args:
+        plan: the calls to make; its verdict must already be recorded.
+        conversation: the id of the conversation to judge.
+        turn: index of the turn to judge, from 0.
+        shared: the state shared by all judgments.
+        reservation: the token reservation. When the judgment finishes, it is settled with the number of
+            tokens used. Calls that were cancelled or timed out count as their maximum.
         """
         self.conversation = conversation
         self.turn = turn

@@ -30,7 +30,7 @@ class Judges:
         self.settings = settings or Settings()
         self._shared = SharedState(store=store)
         self._judgings: dict[str, Judgment] = {}
-        """Running judgments by verdict id; `running` removes finished ones."""
+        """Running judgments by verdict id. The method `running` removes finished judgments."""
         self._closed = False
 
     def model(
@@ -68,7 +68,7 @@ class Judges:
     def _key_of(self, server: str | None) -> Secret | None:
         """Return the API key configured for a server's host.
 
-        Returns None if there is none, or if it would be sent unencrypted to another machine.
+        Returns None if no key is configured, or if the key would be sent unencrypted to another machine.
         """
         parts = urlsplit((server or "").strip())
         if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
@@ -76,7 +76,7 @@ class Judges:
         return self.settings.judge_keys.get(re.sub(r"[^A-Z0-9]", "_", parts.netloc.upper()))
 
     def new_budget(self) -> JudgeBudget:
-        """Create a user's token budget for the configured key.
+        """Create a user's token budget for judging with the configured API key.
 
         In public mode, the budget is 0 unless one is set.
         """

@@ -57,7 +57,7 @@ def _majority(calls: Sequence[JudgeCall]) -> int | None:
     ranked = sorted(set(won), key=won.count, reverse=True)
     if not ranked or (len(ranked) > 1 and won.count(ranked[0]) == won.count(ranked[1])):
         return None
-    # A lane that does not win more calls than are tied is not a winner.
+    # Tied calls count toward the total.
     return ranked[0] if won.count(ranked[0]) * 2 > len(calls) else None
 
 
@@ -67,7 +67,7 @@ def _score(calls: Sequence[JudgeCall]) -> float | None:
 
 
 def _aspects(calls: Sequence[JudgeCall]) -> tuple[Aspect, ...]:
-    """Return the mean score for each aspect over the samples that score it, or () if any call has no
+    """Return the mean score for each aspect over the samples that score it, or () if any call has no aspect
     scores.
     """
     if not calls or any(call.outcome != "scored" for call in calls):

@@ -25,7 +25,7 @@ def find_class(name: str) -> AlignerClass:
 
 
 def find_adapter(spec: str) -> str | None:
-    """Return the adapter named in a lane spec, or None if there is none or the spec cannot be parsed."""
+    """Return the adapter named in a lane spec, or None if it names none or the spec cannot be parsed."""
     try:
         name, options = parse_spec(spec)
     except InputError:
@@ -41,8 +41,8 @@ def offer_lanes(cards: Iterable[AdapterCard], base_template: bool = True) -> lis
 
     Args:
         cards: the adapters.
-        base_template: whether the base has a chat template. If it has none, lanes that use the base's chat
-            format are omitted.
+        base_template: whether the base has a chat template. If not, lanes that use the base's chat format are
+            omitted.
     """
     found = sorted(aligners().values(), key=lambda each: (each.lane.rank, each.lane.label))
     lanes = [

@@ -12,7 +12,7 @@ from playground.lanes.spec import format_spec, parse_spec
 from playground.types import SAMPLING_NAMES, DemoSet, InputError
 
 CHAT_OPTIONS = ("system", "instruction", "template", "think")
-"""Options of chat-format lanes for which there are controls, apart from template variables."""
+"""Options of chat-format lanes that have controls on the page, apart from template variables."""
 RESERVED = {"adapter", "stop", "overflow", *DEMONSTRATION_OPTIONS, *CHAT_OPTIONS, *SAMPLING_NAMES}
 """Reserved names that template variables in a lane spec cannot use."""
 
@@ -38,7 +38,7 @@ class Recipe:
     instruction: str = ""
     """The demonstration set whose instruction is used as the system message; "" for none."""
     template: str = ""
-    """The name of the chat template, if there are several; "" for the default."""
+    """The name of the chat template, if the model has several; "" for the default template."""
     think: str = "drop"
     variables: str = ""
     """Chat template variables in lane spec syntax: ``name=value,...``."""
@@ -122,7 +122,7 @@ class Recipe:
     def of(cls, spec: str) -> Recipe:
         """Return the control values for a lane spec.
 
-        If the spec has options for which there is no control, the whole spec becomes the preset.
+        If any option of the spec has no control, the whole spec becomes the preset.
         """
         try:
             return cls._read(spec)

@@ -6,8 +6,8 @@ template and the template of the same name with the suffix "-multi-turn" form on
 former for first turns and the latter for second turns. FastChat supports at most two turns. As in FastChat,
 answers are inserted verbatim, without fences or rewriting. Replies must use one of FastChat's forms:
 ``[[A]]``, ``[[B]]``, or ``[[C]]`` for a tie; ``[[rating]]``, or a single ``[rating]`` if there is no
-``[[rating]]``. If a reply contains several values in these forms, FastChat takes the first in alphabetical
-order or the first number. Here, the reply has no verdict unless the last value is on its own line.
+``[[rating]]``. If a reply contains several verdicts, FastChat uses the alphabetically first letter or the
+first number. Here, such a reply has no verdict unless the last one is on its own line.
 """
 
 from __future__ import annotations

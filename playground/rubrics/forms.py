@@ -68,7 +68,7 @@ EXPLANATION = re.compile(
     r"notes?|why|because|begr\u00fcndung|skala|explication|justification|\u00e9chelle)\b|\u7406\u7531|\u8bf4\u660e",
     re.IGNORECASE,
 )
-"""Matches words next to a label which show that an explanation follows instead of a value."""
+"""Matches words next to a label that indicate an explanation rather than a value."""
 REVISION = re.compile(
     r"(?<!\w)(?:(?P<strict>corrections?|corrected|revision|revised|korrektur|korrigiert|rectification)"
     r"|actually|wait|hmm+|sorry|edit|update|updated|on (?:second thought|reflection)|moment|doch)(?!\w)"
@@ -123,7 +123,7 @@ _LETTER_NAMED = re.compile(
     r"|(?<!\w)(?:[Aa]ssistant|[Aa]nswer|AI)\s+(?P<number>[12])(?!\w)"
 )
 _TIE_NAMED = re.compile(rf"(?<!\w)(?:{_TIE})(?!\w)", re.IGNORECASE)
-# HTML tags begin with a character outside the class, so there is only one way to match any text.
+# HTML tags begin with a character outside the character class, so any text matches in only one way.
 _END = re.compile(r"(?:[\s\"'*_`~\\\[\](){}$#|.!;,\u3002]|</[A-Za-z0-9]{1,10}>)*+")
 _ANGLES = re.compile(
     r"<(?P<tag>b|i|u|em|strong|code|mark|span)>(?P<inside>[^<>\n]{1,60})</(?P=tag)>|<(?P<only>[^<>\n/]{1,60})>",
@@ -196,7 +196,7 @@ def winner_in(text: str, *, whole: bool) -> Value:
 
 
 def _strip_decoration(text: str) -> str:
-    """Return the beginning of the text without the markup around its first word.
+    """Truncate the text, and strip the markup around its first word.
 
     ``**A**`` becomes ``A**``; ``<b>A</b>`` and ``<A>`` become ``A``. An unpaired ``<`` or ``>`` is kept,
     because it turns a value into a range.

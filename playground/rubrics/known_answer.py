@@ -39,8 +39,8 @@ class KnownAnswer:
     compares: bool = False
     """Whether to compare two lanes.
 
-    If only one answer is correct, it wins; two correct answers are a tie, and two incorrect answers are "both
-    bad".
+    If only one answer is correct, that answer wins; two correct answers are a tie, and two incorrect answers
+    are "both bad".
     """
 
     @property

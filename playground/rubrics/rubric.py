@@ -1,10 +1,10 @@
 """Rubrics, which define a judge's result and build its prompt.
 
 A rubric in Tandem's own format is a TOML file with instructions. All of these rubrics use the same prompt
-layout. To prevent prompt injection, questions, answers and references are placed between lines with a marker
-derived from a hash of the texts. No answer can contain the marker, so no answer can close its block and
-address the judge. `neutral` rewrites verdict-like text in answers, so that a judge quoting such text does not
-appear to give that verdict.
+layout. To prevent prompt injection, questions, answers and references are delimited by lines that contain a
+marker derived from a hash of the texts. No answer can contain the marker, so no answer can close its block
+and address the judge. `neutral` rewrites verdict-like text in answers, so that a judge quoting such text does
+not appear to give that verdict.
 """
 
 from __future__ import annotations
@@ -188,9 +188,9 @@ class TextRubric:
     description: str
     instruction: str
     turn: str
-    """Added to the instructions if there are several turns and only the last answer is judged."""
+    """Text added to the instructions if there are several turns and only the last answer is judged."""
     conversation: str
-    """Added to the instructions if there are several turns and the whole conversation is judged."""
+    """Text added to the instructions if there are several turns and the whole conversation is judged."""
     reference: bool = False
     meanings: tuple[tuple[str, str], ...] = ()
     """(name, meaning) for each aspect."""

@@ -34,7 +34,7 @@ from playground.types import Conversation, Verdict
 
 
 def list_boards(conversations: Iterable[Conversation]) -> list[tuple[str, str]]:
-    """Return (judge, rubric) for all possible scoreboards: votes by people first, then majorities, then
+    """Return a (judge, rubric) pair for each possible scoreboard: people's votes first, then panels, then
     judges.
     """
     verdicts = list_verdicts(conversations)

@@ -64,7 +64,10 @@ def preference(verdict: Verdict, first: int, second: int) -> tuple[int | None] |
 
 
 def measure_agreement(both: Sequence[VoteComparison]) -> Agreement | None:
-    """Measure the agreement between votes and verdicts. Return None if no turn has both."""
+    """Measure the agreement between votes and verdicts.
+
+    Return None if no turn has both a vote and a verdict.
+    """
     if not both:
         return None
     by: dict[str, list[VoteComparison]] = {}

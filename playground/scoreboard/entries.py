@@ -76,8 +76,8 @@ def list_verdicts(conversations: Iterable[Conversation]) -> list[Verdict]:
 def collect_verdicts(conversations: Iterable[Conversation]) -> list[CountedVerdict]:
     """Return the verdicts that count.
 
-    For each question to a judge about the current answers, that is the latest settled verdict, or the latest
-    verdict if none is settled.
+    If a judge was asked the same question about the current answers several times, only the latest settled
+    verdict counts, or the latest verdict if none is settled.
     """
     latest: dict[tuple[object, ...], CountedVerdict] = {}
     for conversation in conversations:

@@ -13,8 +13,9 @@ from playground.statistics import Share
 
 
 def summarize_panel(entries: Sequence[CountedVerdict]) -> Panel | None:
-    """Return the biases of a panel's judges and the agreement among them, or None if their verdicts are
-    missing.
+    """Return the biases of a panel's judges and the agreement among them.
+
+    Return None if the judges' verdicts are missing.
 
     Judges are identified by name, so that a panel is recognized across conversations.
     """

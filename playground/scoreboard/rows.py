@@ -33,7 +33,7 @@ class PairRecord:
     both_bad: int
     inconsistent: int
     failed: int
-    """Number of comparisons without a verdict. The other counts exclude them."""
+    """Number of comparisons without a verdict. All other counts exclude these comparisons."""
     rate: Share
     """Win rate of the first variant; a tie of any kind counts as half a win."""
     by_turn: Mapping[int, Share]
@@ -111,6 +111,8 @@ class Board:
     outcomes: Mapping[Outcome, int]
     """Number of verdicts by outcome, including failures."""
     agreement: Agreement | None
-    """Agreement with people's votes; None for the scoreboard of votes itself, or if no turn has both."""
+    """Agreement with people's votes; None for the scoreboard of votes itself, or if no turn has both votes
+    and verdicts.
+    """
     panel: Panel | None
     """The panel that a majority's scoreboard is based on; None for other scoreboards."""

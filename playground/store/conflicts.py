@@ -15,7 +15,7 @@ ELSEWHERE = (
 
 
 class ConflictError(InputError):
-    """Raised when another window or program has already written the turn or version to be written."""
+    """Raised when another window or program has already saved the turn or answer version to be saved."""
 
 
 def refuse_conflict(db: sqlite3.Connection, conversation: Conversation, lanes: Sequence[int]) -> None:
@@ -23,7 +23,7 @@ def refuse_conflict(db: sqlite3.Connection, conversation: Conversation, lanes: S
 
     Args:
         db: the database.
-        conversation: the conversation to be written.
+        conversation: the conversation to be saved.
         lanes: the lanes that will generate answers in its last turn.
     """
     id, last = conversation.id, len(conversation.turns) - 1
@@ -72,7 +72,7 @@ def _shows_others(db: sqlite3.Connection, conversation: Conversation, number: in
 
 
 def _count_turns(db: sqlite3.Connection, id: str) -> int:
-    """Return the number of turns stored for a conversation, including gaps."""
+    """Return the number of turns stored for a conversation, counting missing turns."""
     found = db.execute("SELECT number FROM turn WHERE conversation = ?", (id,))
     numbers = usable_numbers(number for (number,) in found)
     return numbers[-1] + 1 if numbers else 0

@@ -87,7 +87,7 @@ def _read_answer_rows(db: sqlite3.Connection, id: str) -> dict[int, list[tuple[A
 def write_conversation(
     db: sqlite3.Connection, conversation: Conversation, since: int, select: bool = False
 ) -> None:
-    """Write a conversation and its turns from index `since`. If it is not stored yet, write all turns.
+    """Write a conversation and its turns from index `since`, or all turns if none are stored yet.
 
     Args:
         db: the database.

@@ -1,8 +1,8 @@
 """The database, a single SQLite file that stores every request exactly as sent and every reply.
 
 Every method opens its own connection, so it can be called from any thread. With SQLite's write-ahead log,
-reads are not blocked by writes. A turn is written before its answers are generated, while they stream, and
-when they finish, so a crash loses at most the last second of text.
+reads are not blocked by writes. A turn is saved before its answers are generated, while they stream, and when
+they finish, so a crash loses at most the last second of text.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class LockedError(OutsideError):
 def new_id() -> str:
     """Return a new conversation id.
 
-    Ids are sortable by time, and unguessable because anyone with the link has access.
+    Ids sort by creation time. They cannot be guessed, because anyone with the link has access.
     """
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     return f"{stamp}-{secrets.token_hex(8)}"
@@ -116,11 +116,11 @@ class Store:
             raise kind(f"The database {self.path} cannot be used: {error}.") from error
 
     def begin(self, conversation: Conversation, lanes: Sequence[int], patience: float = PATIENCE) -> None:
-        """Write a conversation's last turn, or new answer versions in it, before generation starts.
+        """Save a conversation's last turn, or new answer versions in that turn, before generation starts.
 
         Args:
             conversation: the conversation, including that turn.
-            lanes: the lanes that will generate.
+            lanes: the lanes that will generate answers.
             patience: seconds to wait for a lock held by another program.
 
         Raises:
@@ -151,11 +151,11 @@ class Store:
         patience: float = PATIENCE,
         select: bool = True,
     ) -> None:
-        """Write a conversation's last turn, or all turns from `since`.
+        """Save a conversation's last turn, or all turns from index `since`.
 
-        Earlier turns are not changed. A conversation that is not yet stored is written in full, because it
-        may be a branch of another conversation. Finished answers and additional versions written by other
-        processes are kept.
+        Earlier turns are not changed. A conversation that is not yet stored is saved in full, because it may
+        be a branch of another conversation. Finished answers and additional versions saved by other processes
+        are kept.
 
         Args:
             conversation: the conversation.
@@ -215,8 +215,8 @@ class Store:
         return found
 
     def save_verdict(self, conversation: str, turn: int, verdict: Verdict) -> None:
-        """Write a verdict on a turn (from 0) of a recorded conversation, replacing any verdict with the same
-        id.
+        """Save a verdict on a turn (zero-based) of a recorded conversation, replacing any verdict with the
+        same id.
 
         A finished verdict is not replaced by an unfinished one.
         """
@@ -225,7 +225,7 @@ class Store:
             write_verdict(db, conversation, turn, verdict)
 
     def verdicts(self, conversation: str) -> dict[int, tuple[Verdict, ...]]:
-        """Return all verdicts on a conversation by turn (from 0), in the order in which they were
+        """Return all verdicts on a conversation by turn (zero-based), in the order in which they were
         requested.
         """
         with self._connect() as db:
@@ -247,8 +247,8 @@ class Store:
         Args:
             query: text that a user message must contain; "" matches all.
             limit: maximum number of conversations.
-            owner: only include conversations of this owner, and those started on the command line. None
-                includes all.
+            owner: only include conversations of this owner and those started on the command line. None
+                includes the conversations of all owners.
         """
         pattern = "%" + query.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         with self._connect() as db:

@@ -1,7 +1,7 @@
-"""Write conversations to the database in the background, so that generation never waits for the disk.
+"""Save conversations to the database in the background, so that generation never waits for the disk.
 
-Writing can fail if the database is locked by another program, the disk is full, or the file is missing.
-Unwritten data stays in memory, and writing is retried until it succeeds. In the meantime, `Recorder.problem`
+Saving can fail if the database is locked by another program, the disk is full, or the file is missing.
+Unsaved data stays in memory, and saving is retried until it succeeds. In the meantime, `Recorder.problem`
 gives the reason.
 """
 
@@ -21,16 +21,16 @@ from playground.types import Conversation, OutsideError
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
-"""First and longest delay between write attempts, in seconds. The delay doubles after each failure."""
+"""Initial and maximum delay between write attempts, in seconds. The delay doubles after each failure."""
 SHORT = 1.0
 """Seconds to wait per attempt for a lock held by another program."""
 LONG = 20.0
-"""Seconds that `close` waits for pending writes."""
+"""Maximum time in seconds that `close` waits for pending writes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Unwritten:
-    """The in-memory state of a conversation, and the first turn that has not been written."""
+    """In-memory state of a conversation and the index of the first turn not yet saved to the database."""
 
     conversation: Conversation
     since: int
@@ -51,15 +51,15 @@ class Recorder:
         self._problems: dict[str, str] = {}
         self._branched: dict[str, str] = {}
         """Branch ids by original conversation id, for conversations that were continued elsewhere before a
-        turn was written.
+        turn was saved.
         """
         self._thread: threading.Thread | None = None
         self._closed = False
 
     def begin(self, conversation: Conversation, lanes: Sequence[int]) -> None:
-        """Write the last turn before generation starts.
+        """Save a conversation's last turn before generation starts.
 
-        If the database is locked or earlier turns are still unwritten, the turn is queued for later.
+        If the database is locked or earlier turns are still unsaved, the turn is queued to be saved later.
 
         Args:
             conversation: the conversation.
@@ -81,20 +81,20 @@ class Recorder:
                 return
             except LockedError as error:
                 self._note(id, error)
-        # No other process can have continued the conversation, because earlier turns are still unwritten.
+        # No other process can have continued the conversation, because earlier turns are not saved yet.
         self._keep(conversation, tuple(lanes))
 
     def put(self, conversation: Conversation) -> None:
-        """Queue a conversation for writing, and return immediately.
+        """Queue a conversation to be saved, and return immediately.
 
-        `begin` must be called for its last turn first.
+        `begin` must have been called for the conversation's last turn.
         """
         unwritten = self._keep(conversation)
         if self._closed:
             self._write(unwritten)
 
     def _keep(self, conversation: Conversation, lanes: tuple[int, ...] | None = None) -> _Unwritten:
-        """Keep a conversation in memory until it is written.
+        """Keep a conversation in memory until it is saved to the database.
 
         Args:
             conversation: the conversation.
@@ -112,25 +112,25 @@ class Recorder:
         return unwritten
 
     def settle(self, id: str, seconds: float) -> bool:
-        """Wait at most `seconds` for a conversation to be written, and return whether it has been."""
+        """Wait at most `seconds` for a conversation to be saved. Return whether it has been saved."""
         with self._changed:
             return self._changed.wait_for(lambda: id not in self._unwritten, seconds)
 
     def find_unwritten(self, id: str) -> Conversation | None:
-        """Return a conversation's in-memory state, or None if it has been fully written."""
+        """Return a conversation's in-memory state, or None if the conversation has been fully saved."""
         with self._changed:
             found = self._unwritten.get(id)
         return None if found is None else found.conversation
 
     def problem(self, id: str) -> str | None:
-        """Return one sentence explaining why a conversation is not fully written, or None if it is."""
+        """Return one sentence explaining why a conversation is not fully saved, or None if it is saved."""
         with self._changed:
             return self._problems.get(id)
 
     def close(self) -> None:
-        """Write all remaining data and stop.
+        """Save all remaining data and stop.
 
-        Conversations not fully written within `LONG` seconds are logged.
+        Conversations not fully saved within `LONG` seconds are logged.
         """
         with self._changed:
             self._closed = True
@@ -168,7 +168,7 @@ class Recorder:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _write(self, unwritten: _Unwritten) -> bool:
-        """Try once to write a conversation. Return False if another attempt is needed."""
+        """Try once to save a conversation. Return False if another attempt is needed."""
         conversation = unwritten.conversation
         id = conversation.id
         try:
@@ -211,8 +211,9 @@ class Recorder:
             self._unwritten[id] = dataclasses.replace(self._unwritten[id], lanes=None)
 
     def _place(self, conversation: Conversation) -> Conversation:
-        """Return a conversation with the id under which it is stored, which differs if it was saved as a
-        branch.
+        """Return a conversation with the id under which it is stored.
+
+        The id differs if the conversation was saved as a branch.
         """
         branch = self._branched.get(conversation.id)
         return (
@@ -222,7 +223,7 @@ class Recorder:
         )
 
     def _note(self, id: str, error: OutsideError) -> None:
-        """Store a one-sentence reason why a conversation has not been written."""
+        """Store a one-sentence reason why a conversation has not been saved."""
         if isinstance(error, LockedError):
             sentence = (
                 f"The database {self._store.path} is locked by another program: this conversation is "

@@ -61,7 +61,7 @@ def find_damage(path: Path) -> list[str]:
 def repair_record(path: Path, new: Path) -> str:
     """Copy the readable rows of a database into a new file.
 
-    Invalid timestamps are replaced by the Unix epoch, and invalid UTF-8 bytes by U+FFFD. Rows that still
+    Invalid timestamps are replaced with the Unix epoch, and invalid UTF-8 bytes with U+FFFD. Rows that still
     cannot be read are skipped, together with all rows that reference them.
 
     Returns:
@@ -114,7 +114,7 @@ def repair_record(path: Path, new: Path) -> str:
 
 
 def _no_database(db: sqlite3.Connection) -> str:
-    """Return one reason why a file is not a Tandem database, or "" if it is one."""
+    """Return the first reason why a file is not a Tandem database, or "" if the file is one."""
     try:
         tables = {bytes(name).decode() for (name,) in db.execute("SELECT name FROM sqlite_master")}
     except sqlite3.DatabaseError as error:
@@ -222,7 +222,7 @@ PARENTS: dict[str, tuple[tuple[str, dict[str, str]], ...]] = {
         ("turn", {"conversation": "conversation", "number": "turn"}),
     ),
 }
-"""Each table's parent tables, with foreign keys as {parent column: own column}."""
+"""The parent tables of each table, with foreign keys as {parent column: child column}."""
 
 
 def _orphan_fault(db: sqlite3.Connection, table: str, row: Row | sqlite3.Row) -> str:
@@ -244,7 +244,7 @@ NUMBERS: dict[str, dict[str, tuple[str, ...]]] = {
         "version": ("conversation", "turn", "lane"),
     },
 }
-"""Columns that number the rows in each table, with the columns that identify the numbered group."""
+"""Numbered columns by table, each with the columns that identify the rows numbered together."""
 
 
 def _number_fault(db: sqlite3.Connection, table: str, row: sqlite3.Row) -> str:

@@ -1,4 +1,4 @@
-"""Parse values from database rows. Damaged and missing answers are replaced by errors."""
+"""Parse values from database rows. Damaged and missing answers are replaced with error messages."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def read_judge_call(text: str) -> JudgeCall:
 
 
 def format_histories(histories: Sequence[int | None]) -> str | None:
-    """Serialize `Turn.histories` for the database. Return None if it is empty."""
+    """Serialize `Turn.histories` for the database. Return None if `Turn.histories` is empty."""
     return canonical([GONE if lane is None else lane for lane in histories]) if histories else None
 
 
@@ -144,7 +144,8 @@ def read_lanes(
 ) -> tuple[tuple[Answer, ...], tuple[tuple[Answer, ...], ...]]:
     """Build a turn's selected answers and its `Turn.versions` from the turn's rows.
 
-    Missing lanes and versions are replaced by errors, so that all others keep their positions.
+    Missing lanes and versions are replaced with error messages, so that all other answers keep their
+    positions.
     """
     found: dict[int, dict[int, tuple[Answer, Any]]] = {}
     for lane, shown, variant, request, reply, version in rows:

@@ -14,7 +14,7 @@ UNJUDGED = "Unfinished: the app stopped while the judge was running; judge again
 def read_verdicts(db: sqlite3.Connection, conversation: str) -> dict[int, tuple[Verdict, ...]]:
     """Return a conversation's verdicts by turn, in the order in which they were requested.
 
-    Damaged ones are skipped.
+    Damaged verdicts are skipped.
     """
     found: dict[int, list[Verdict]] = {}
     for turn, text in db.execute(
@@ -31,7 +31,7 @@ def read_verdicts(db: sqlite3.Connection, conversation: str) -> dict[int, tuple[
 
 
 def write_verdict(db: sqlite3.Connection, conversation: str, turn: int, verdict: Verdict) -> None:
-    """Write a verdict, replacing any with the same id.
+    """Write a verdict, replacing any existing verdict with the same id.
 
     A finished verdict is not replaced by an unfinished one.
     """
@@ -52,7 +52,7 @@ def write_judge_call(db: sqlite3.Connection, key: str, call: JudgeCall) -> None:
 
 
 def read_kept_call(db: sqlite3.Connection, key: str) -> JudgeCall | None:
-    """Return the judge call stored under a key, or None if there is none or it is damaged."""
+    """Return the judge call stored under a key, or None if there is no such call or the call is damaged."""
     row = db.execute("SELECT game FROM game WHERE key = ?", (key,)).fetchone()
     try:
         return None if row is None else read_judge_call(row[0])

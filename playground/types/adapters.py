@@ -22,11 +22,11 @@ class ChatFormat:
     versions, which only have `bos_token` and `eos_token`.
     """
     ends: tuple[str, ...] = ()
-    """What the template writes directly after an assistant message: tokens, or text if there is no token.
-    Text that begins with a newline only ends an answer at the start of a line.
+    """The tokens that the template writes directly after an assistant message, or the text if it writes no
+    tokens. Text that begins with a newline only ends an answer at the start of a line.
     """
     problem: str = ""
-    """One-sentence reason why prompts cannot be rendered in this format; "" if they can."""
+    """One-sentence reason why prompts cannot be rendered in this format; "" if there is no problem."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ChatFormat:

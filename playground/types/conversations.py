@@ -58,7 +58,7 @@ class Turn:
     def select(self, answer: Answer, lane: int) -> Turn:
         """Return the turn with `answer` selected in a lane.
 
-        It can be an existing, new or continued version.
+        `answer` can be an existing, new or continued version.
         """
         answers = (*self.answers[:lane], answer, *self.answers[lane + 1 :])
         versions = [self.all(each) for each in range(len(self.answers))]
@@ -104,8 +104,8 @@ class Conversation:
         """Return a lane's history as alternating user and assistant messages.
 
         A turn is omitted if its answer failed or was stopped before any text was generated, because an empty
-        answer would not be the model's. An empty answer is kept if the model generated its end-of-sequence
-        token first.
+        answer would not be the model's own output. An empty answer is kept if the model generated its
+        end-of-sequence token first.
         """
         messages: list[Message] = []
         for turn in self.turns:

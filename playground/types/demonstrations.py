@@ -54,7 +54,7 @@ class DemoSet:
     long as the set is unchanged. None if prompts are rendered from the parts.
     """
     note: str = ""
-    """A warning about the file that the set was read from, one or two sentences; "" if there is none."""
+    """A warning about the file that the set was read from, in one or two sentences; "" if there is none."""
 
     @property
     def whole(self) -> bool:
@@ -65,7 +65,7 @@ class DemoSet:
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 hash of everything that affects the prompt, so not the name."""
+        """SHA-256 hash of everything that affects the prompt. The set's name does not affect it."""
         shapes = {
             "instruction": self.instruction,
             "demos": self.demos,

@@ -11,7 +11,7 @@ JSON_KEYS: Mapping[str, Mapping[str, str]] = {
     "Prompt": {"prefill": "start"},
     "Verdict": {"calls": "games"},
 }
-"""JSON keys that differ from the field names, by class name. They keep existing documents readable."""
+"""JSON keys that differ from the field names, by class name. These keys keep existing documents readable."""
 
 
 def to_json(value: Any) -> Any:

@@ -19,10 +19,12 @@ Outcome = Literal[
     "cancelled",
     "unfinished",
 ]
-"""The outcome of a judgment. The first five are verdicts on the answers: one is better, they are equal, all
-are bad, the judge preferred the same position in both orders, or each answer has a score. With the others,
-there is no verdict: the reply could not be parsed, the judge refused, the reply was cut off at its token
-limit or was empty, the call failed, the user cancelled it, or it has not finished.
+"""The outcome of a judgment.
+
+The first five are verdicts on the answers: one is better, they are equal, all are bad, the judge preferred
+the same position in both orders, or each answer has a score. All other outcomes mean that there is no
+verdict: the reply could not be parsed, the judge refused, the reply was cut off at its token limit or was
+empty, the call failed, the user cancelled it, or it has not finished.
 """
 
 
@@ -101,8 +103,9 @@ class Verdict:
     aspects: tuple[tuple[Aspect, ...], ...] = ()
     """The aspect scores for each of `lanes`; empty if the rubric has no aspects."""
     calls: tuple[JudgeCall, ...] = ()
-    """All judge calls, for both orders of the answers. A vote has one, which records the order in which the
-    answers were shown.
+    """All judge calls, for both orders of the answers.
+
+    A vote has a single call, which records the order in which the answers were shown.
     """
     error: str | None = None
     """One-sentence error message, if the outcome is not in `SETTLED`."""

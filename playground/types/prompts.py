@@ -24,7 +24,7 @@ class StopRule:
     """
 
     name: StopName = "own"
-    """How `fence` and `headers` are used; "" in documents from earlier versions, which had another rule."""
+    """How `fence` and `headers` are used; "" in documents from earlier versions, which used another rule."""
     fence: str = ""
     """The line that closes the answer's block; "" in formats without fences."""
     headers: tuple[str, ...] = ()

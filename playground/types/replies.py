@@ -39,7 +39,7 @@ class Reply:
     def tokens_per_second(self) -> float | None:
         """Decoding speed in tokens per second, excluding the first token.
 
-        None with fewer than two tokens or without timings.
+        None if there are fewer than two tokens or no timings.
         """
         if self.new_tokens < 2 or self.ttft is None or self.seconds is None or self.seconds <= self.ttft:
             return None

@@ -25,9 +25,9 @@ class Sampling:
     temperature: float = 0.0
     """Temperature: 0 is greedy (argmax); otherwise the logits are divided by it."""
     top_p: float = 1.0
-    """Top-p (nucleus sampling), in (0, 1]; 1 keeps everything."""
+    """Top-p (nucleus sampling), in (0, 1]; 1 keeps all tokens."""
     top_k: int = 0
-    """Top-k: keep the k most likely tokens; 0 keeps everything."""
+    """Top-k: keep the k most likely tokens; 0 keeps all tokens."""
     min_p: float = 0.0
     """Min-p: drop tokens below this share of the most likely token's probability, in [0, 1); 0 is off."""
     repetition_penalty: float = 1.0

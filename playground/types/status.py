@@ -14,9 +14,9 @@ class AdapterStatus:
 
     card: AdapterCard
     error: str | None = None
-    """One-sentence reason why the adapter cannot be used; None if it can."""
+    """One-sentence reason why the adapter cannot be used; None if the adapter is usable."""
     kl: float | None = None
-    """KL divergence between the next-token distributions with the adapter and of the base, measured on fixed
+    """KL divergence between the next-token distributions with and without the adapter, measured on fixed
     text, in nats per token.
     """
     warning: str | None = None
@@ -51,7 +51,7 @@ class Status:
     """EOS tokens that end an answer from the base, as written in the output."""
     adapters: tuple[AdapterStatus, ...] = ()
     plain: str | None = None
-    """Reason why rows are decoded one at a time; None if they are batched."""
+    """Reason why rows are decoded one at a time; None if rows are decoded in a batch."""
     prefix_limit: int | None = None
     """Maximum size of the prefix cache (keys and values) in bytes."""
     prefix_bytes: int | None = None

@@ -14,7 +14,8 @@ LONGEST_NAME = 100
 
 
 def check_name(name: str, what: str) -> str:
-    """Validate that a name is usable on the command line, as a file name and on the page, and return it.
+    """Validate that a name is usable on the command line, as a file name and on the page, and return the
+    name.
 
     Raises:
         InputError: it has characters other than letters, digits, dots, dashes and underscores, or more than
@@ -35,7 +36,7 @@ HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 def check_characters(text: str, what: str) -> str:
-    """Validate that `text` has no lone surrogates, and return it.
+    """Validate that `text` has no lone surrogates, and return `text`.
 
     Lone surrogates can come from JSON or a command line, but cannot be encoded as UTF-8.
 

@@ -17,7 +17,7 @@ from playground.types.sampling import Sampling
 class Aligner(Protocol):
     """Interface of aligners, which render messages as a `Prompt`.
 
-    Each one is a frozen dataclass in its own file in `aligners/`.
+    Each aligner is a frozen dataclass in its own file in `aligners/`.
     """
 
     @property
@@ -43,8 +43,8 @@ class Aligner(Protocol):
         """
 
     def select_demonstrations(self, messages: Sequence[Message]) -> Sequence[SelectedDemo]:
-        """Return the demonstrations selected for a conversation, in prompt order, or () if they do not depend
-        on the conversation.
+        """Return the demonstrations selected for a conversation, in prompt order, or () if the selection does
+        not depend on the conversation.
         """
 
     def describe(self, adapter_label: str) -> str:

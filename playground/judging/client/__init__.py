@@ -140,7 +140,7 @@ class Response:
     error: str | None = None
     messages: Messages = ()
     parameters: str | None = None
-    """The last request body as JSON, without the model and messages."""
+    """The body of the last request as JSON, without the model and messages."""
     raw: str | None = None
     finish: str | None = None
     prompt_tokens: int | None = None
@@ -164,10 +164,10 @@ async def ask(
 
     Args:
         judge: the judge.
-        messages: the prompt for a server that enforces `schema` (True), and for one that does not (False).
-        schema: the JSON schema for the reply; None for free text. parameters: the remaining request
-            parameters, with the reply's token limit as ``max_tokens``. refusals: the known limits of servers,
-            updated by this call.
+        messages: two versions of the prompt, keyed by whether the server enforces `schema`.
+        schema: the JSON schema for the reply; None for free text.
+        parameters: the remaining request parameters, with the reply's token limit as ``max_tokens``.
+        refusals: the known limits of judge servers. This call updates them.
     """
     started = time.monotonic()
     question = _Question(judge, messages, schema, parameters, refusals)
@@ -231,12 +231,12 @@ class _Question:
             http_client=BoundedClient(judge.timeout),
         )
         if not _is_openai(judge.server):
-            # By default, the client reads both ids from environment variables. They must only be sent to
-            # OpenAI.
+            # By default, the client reads the organization and project ids from environment variables. These
+            # ids must only be sent to OpenAI.
             self._client.organization = self._client.project = None
 
     async def put(self) -> dict[str, Any]:
-        """Send the question, adapt the request after refusals, and return the fields for `Response`."""
+        """Send the question, adapting the request after refusals, and return the fields for `Response`."""
         import openai
 
         spent = {"prompt_tokens": 0, "new_tokens": 0}
@@ -316,7 +316,10 @@ class _Question:
         return True
 
     def _give_room(self) -> bool:
-        """Raise the token limit to make room for thinking. Return False if it cannot be raised further."""
+        """Increase the token limit to make room for thinking.
+
+        Return False if the limit cannot be increased further.
+        """
         before = self.body
         self._limits.thinks = True
         self._prepare()

@@ -134,7 +134,7 @@ def read_completion(completion: Any, limit: int | None, key: Secret | None = Non
     Args:
         completion: the completion object returned by the client.
         limit: the reply's token limit; None if there was none.
-        key: the server's API key, which is redacted in its messages.
+        key: the server's API key, which is redacted from the server's error messages.
 
     Returns:
         The fields for `Response`, and ``thinks``: whether thinking used up the token limit before the
@@ -170,7 +170,7 @@ def _read_choice(choice: Any, usage: Any, limit: int | None) -> dict[str, Any]:
         error = "The judge refused to give a verdict."
         return response | {"outcome": "refused", "raw": text or refusal, "error": error}
     if finish == "content_filter":
-        error = "The content filter of the judge's server stopped the reply."
+        error = "The judge server's content filter blocked the reply."
         return response | {"outcome": "refused", "error": error}
     empty = text is None or not text.strip()
     thought = _thinks(message, usage, text)
@@ -193,7 +193,7 @@ def _read_choice(choice: Any, usage: Any, limit: int | None) -> dict[str, Any]:
 
 
 def _find_error(completion: Any, choices: Any) -> Any:
-    """Return the error in a response with a success status, or None if there is none."""
+    """Return the error from a response with a success status, or None if the response contains no error."""
     if isinstance(choices, list) and choices:
         # Routers report upstream errors next to a choice without text.
         message = getattr(choices[0], "message", None)
@@ -210,7 +210,7 @@ def _find_error(completion: Any, choices: Any) -> Any:
 def _read_error_reply(error: Any, key: Secret | None) -> dict[str, Any]:
     """Return the fields for `Response` for an error in a response with a success status."""
     if is_filtered(error):
-        sentence = "The content filter of the judge's server blocked the question: choose another judge."
+        sentence = "The judge server's content filter blocked the question: choose another judge."
         return {"outcome": "refused", "error": sentence}
     quote = _quote({"error": error}, key)
     sentence = f"The judge's server sent an error instead of a reply{quote}: check the account and the model."
@@ -268,7 +268,7 @@ def _count(value: Any) -> int | None:
 def failure(error: Exception, judge: AskedJudge) -> dict[str, Any]:
     """Return the fields for `Response` after an error.
 
-    They have not been redacted and can contain the API key.
+    The fields have not been redacted and can contain the API key.
     """
     import openai
 
@@ -331,7 +331,7 @@ def _sentence(error: Exception, judge: AskedJudge, refused: bool) -> str:
 
 
 def _flaw(error: Exception) -> str:
-    """Return the reason why a reply cannot be parsed, in parentheses, or "" if it is unknown."""
+    """Return the reason why a reply cannot be parsed, in parentheses, or "" if the reason is unknown."""
     if isinstance(error, UnicodeDecodeError):
         return " (the reply is not UTF-8 text)"
     if isinstance(error, RecursionError):
@@ -366,7 +366,7 @@ def _status_sentence(error: openai.APIStatusError, judge: AskedJudge, where: str
 
 def _redirect_sentence(error: openai.APIStatusError, judge: AskedJudge, where: str) -> str:
     try:
-        # Redact before parsing the address, because parsing could split a key in it.
+        # Redact before parsing the address, because parsing could split a key that it contains.
         location = redact(error.response.headers.get("location", ""), judge.key)
         target = urljoin(str(error.request.url), location)
         other = redact(clean(target), judge.key).removesuffix(_ENDPOINT)[:MOST_QUOTED]

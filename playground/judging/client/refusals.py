@@ -94,7 +94,7 @@ class ServerLimits:
     most_new_tokens: int | None = None
     """The highest accepted token limit."""
     thinks: bool = False
-    """Whether the model needs a higher limit because it has used up a token limit on thinking before."""
+    """Whether the model has used up a token limit on thinking before, so that it needs a higher limit."""
     context: int | None = None
     """Size of the context window in tokens, shared by question and answer."""
     density: float = 0.0
@@ -152,14 +152,14 @@ class ServerLimits:
 class Refusals:
     """Registry of the parameters and limits that each server and model has refused.
 
-    Later requests respect them.
+    Later requests omit these parameters and stay within these limits.
     """
 
     def __init__(self) -> None:
         self._limits: dict[tuple[str, str], ServerLimits] = {}
 
     def of(self, server: str, model: str) -> ServerLimits:
-        """Return the known limits of a model on a server. Callers update the returned object."""
+        """Return the known limits of a model on a server. Callers update the returned object in place."""
         return self._limits.setdefault((server.strip(), model), ServerLimits())
 
 
@@ -173,7 +173,7 @@ class Refusal:
     limit: int | None = None
     """A lower token limit for all replies."""
     room: tuple[int, int] | None = None
-    """(context window, question) in tokens; the difference is available for the reply."""
+    """(context window size, question length) in tokens. The difference is available for the reply."""
 
 
 def read_whole_number(digits: str) -> int | None:
@@ -259,7 +259,7 @@ def _parameter(path: tuple[str, ...], body: Mapping[str, Any]) -> str | None:
 
 
 def _nodes(value: Any, key: str = "", depth: int = 8) -> Iterator[tuple[str, Any]]:
-    """Yield all (key, value) pairs in an error body except in parts that repeat the request."""
+    """Yield all (key, value) pairs in an error body, skipping parts that repeat the request."""
     if key in _ECHOES or depth == 0:
         return
     yield key, value
@@ -276,7 +276,10 @@ def _leaves(error: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _texts(error: Any) -> Iterator[tuple[str, str]]:
-    """Return (key, text) for every string in an error body. Text is truncated to keep searches fast."""
+    """Return a (key, text) pair for every string in an error body.
+
+    Text is truncated to keep searches fast.
+    """
     return (
         (key, value[:4000])
         for key, value in _leaves(error)
@@ -346,7 +349,7 @@ def _lower(status: int, error: Any, message: str, body: Mapping[str, Any], named
     bounds += [count - 1 for count in _all(_BELOW, message)]
     bounds = [bound for bound in bounds if 0 < bound < current] or _below(_all(_MOST, message), current)
     if not bounds and re.search(rf"(?<![0-9]){current}(?![0-9])", message):
-        # The message repeats the requested limit, so the other number is the server's limit.
+        # The message repeats the requested limit, so any smaller number is the server's limit.
         bounds = _below(_all(_ALONE, message), current)
     if not bounds and not _UNSUPPORTED.search(message):
         codes = {status, *(value for key, value in fields.items() if key in ("code", "status"))}
@@ -360,7 +363,7 @@ def _lower(status: int, error: Any, message: str, body: Mapping[str, Any], named
 def _near(message: str, named: bool) -> list[int]:
     """Return the numbers near the name of the token limit in a message in any language.
 
-    If the limit is only named in a structured field of the error, return all numbers in the message.
+    If only a structured field of the error names the limit, return all numbers in the message.
     """
     names = list(_MENTIONED["max_tokens"].finditer(message))
     if not names and not named:

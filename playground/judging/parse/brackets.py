@@ -61,7 +61,7 @@ def _is_alternative(folded: str, line: int) -> bool:
 def find_brackets(
     folded: str, labels: str, classify: Callable[[str], Value], *, only_labelled: bool = False
 ) -> list[Bracket]:
-    """Return the bracketed forms in the text, in order. Brackets with any other content are ignored.
+    """Return the bracketed forms in the text, in order. Brackets that contain no valid value are ignored.
 
     Args:
         folded: the text, as returned by `forms.fold`.
@@ -112,7 +112,7 @@ def find_brackets(
 
 
 def _is_other(content: str, before: str, value: Value) -> bool:
-    """Return whether unlabelled brackets are not a verdict: an index, as in ``arr[[1]]``, or prose."""
+    """Return whether unlabelled brackets are not a verdict but an index, as in ``arr[[1]]``, or prose."""
     if re.search(r"[A-Za-z0-9_\])]$", before) and content.strip()[:1].isdigit():
         return True
     return value.kind == "unclear" and not re.match(r"[\s<>=~]*(?:[0-9]|[ABab]\b)", content)

@@ -23,7 +23,7 @@ _STRING_OR_BRACE = re.compile(r'"(?:\\.|[^"\\])*+(?:"|$)|[{}]', re.DOTALL)
 
 
 def _outside_objects(text: str) -> str:
-    """Replace each JSON object in the text by a newline.
+    """Replace each JSON object in the text with a newline.
 
     An unclosed object extends to the end of the text.
     """
@@ -54,7 +54,8 @@ def check_contradiction(reading: Reading, text: str, rubric: Rubric) -> Reading:
         if any(
             one.labelled and one.value.kind == "one" and not differs(one.value, answer) for one in brackets
         ):
-            return False  # other forms may differ, for instance if the reply repeats the instructions
+            # other bracketed forms may differ, for example if the reply repeats the instructions
+            return False
         value, _ = decide([one for one in brackets if one.begins])
         return value.kind == "one" and differs(value, answer)
 

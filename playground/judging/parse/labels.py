@@ -1,4 +1,4 @@
-"""Parse labelled lines such as ``Verdict: A``, and later text that revises them."""
+"""Parse labelled lines such as ``Verdict: A``, and detect later text that revises their values."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ _NO_WINNER = re.compile(
 def find_labelled(folded: str, group: str, classify: Callable[[str, bool], Value]) -> tuple[Value, int]:
     """Return the value of the last labelled line that contains one, and the position of its label.
 
-    Labels inside sentences do not provide values. If such a label, or one without a readable value, follows
-    the last labelled line, that line's value becomes unclear, unless both give the same value.
+    Labels inside sentences do not provide values. If the last labelled line is followed by a label inside a
+    sentence or a label without a readable value, the line's value counts as unclear, unless both values are
+    the same.
 
     Args:
         folded: the text, as returned by `forms.fold`.
@@ -63,8 +64,8 @@ def find_labelled(folded: str, group: str, classify: Callable[[str, bool], Value
 def _last_lines(
     folded: str, group: str, classify: Callable[[str, bool], Value]
 ) -> tuple[list[tuple[Value, int]], list[Value]]:
-    """Return the last two labelled lines that contain a value, last one first, and the values of later
-    labels.
+    """Return up to two labelled lines that contain a value, last line first, and the values of all labels
+    after the last line.
     """
     lines: list[tuple[Value, int]] = []
     later: list[Value] = []

@@ -8,7 +8,7 @@ from playground.rubrics.forms import Value, number_of
 from playground.types import Aspect
 
 NEAR = 120
-"""Maximum number of characters to examine before a form."""
+"""Maximum number of characters to examine before a bracketed form or label."""
 MOST_FORMS = 500
 """Maximum number of bracketed forms and labelled lines to examine, starting from the end of the reply."""
 
@@ -48,5 +48,5 @@ def line_start(folded: str, position: int) -> int:
 
 
 def text_before(text: str, end: int) -> str | None:
-    """Return the text before the line that contains position `end`, or None if it is empty."""
+    """Return the text before the line that contains position `end`, or None if there is no such text."""
     return text[: text.rfind("\n", 0, end) + 1].strip() or None
