@@ -108,7 +108,7 @@ def test_the_model_chip() -> None:
         loading, state="ready", parameters=2_600_000, device="CPU", precision="float32", context=2048
     )
     chip = re.sub("<[^>]*>", "|", html_labels.model_chip(ready))
-    for part in ("a&lt;b", "2.6M parameters", "CPU, float32", "context 2\u202f048"):
+    for part in ("a&lt;b", "2.6M parameters", "CPU, float32", "context 2 048"):
         assert f"|{part}|" in chip
     assert "Reading" in html_labels.model_chip(replace(loading, state="failed"))
 
