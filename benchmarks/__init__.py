@@ -1,6 +1,6 @@
 """Benchmarks that produce the measurements in the README.
 
-Run `python -m benchmarks.NAME` in the repository.
+Run them with `python -m benchmarks.NAME` from the repository root.
 """
 
 from playground.config import prepare_environment

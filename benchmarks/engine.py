@@ -1,16 +1,16 @@
-"""Benchmark the engine against the usual code: PEFT and `generate`, one lane after another.
+"""Benchmark the engine against a conventional baseline: PEFT and `generate`, one lane after another.
 
     python -m playground bench [--json]
     python -m benchmarks.engine [--json]
 
 Two models are measured in float32 on the CPU (or on the GPU with --device cuda): the bundled pocket model,
 and a randomly initialized Llama with 125M parameters and a 16k context. Most metrics are ratios of medians.
-Runs alternate between the two sides, so that a temporary slowdown of the machine affects both. Like the
-engine, the baseline keeps the model in memory.
+Runs alternate between the engine and the baseline, so that a temporary slowdown of the machine affects both.
 
-It switches adapters with PEFT's functions and passes the whole prompt to `generate` in every turn. The models
-never generate an EOS token, so both sides always generate the same number of tokens. The pocket model's
-position limit is raised, which affects its answers but not its speed.
+Like the engine, the baseline keeps the model in memory. It switches adapters with PEFT's functions and passes
+the whole prompt to `generate` in every turn. The models never generate an EOS token, so the engine and the
+baseline always generate the same number of tokens. The pocket model's position limit is raised, which affects
+its answers but not its speed.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Subject:
     base: Path
     adapter: Path
     words: Any
-    """Takes a number of tokens and a seed, and returns text with exactly that many tokens."""
+    """Function that takes a number of tokens and a seed, and returns text with exactly that many tokens."""
     tokenizer: Any = field(repr=False, default=None)
 
 
@@ -170,7 +170,7 @@ class PeftBaseline:
 
         Args:
             text: the whole prompt.
-            adapter: the adapter's name; None for the base.
+            adapter: the adapter's name; None for the base model.
             new: number of tokens to generate.
         """
         inputs = self._tokenizer(text, return_tensors="pt").to(self._model.device)
@@ -186,8 +186,8 @@ class PeftBaseline:
 
 
 class BaselineProcess:
-    """The baseline in a separate process. In a single process, the threads of both sides would slow each
-    other down.
+    """The baseline in a separate process. In a single process, the threads of the baseline and the engine
+    would slow each other down.
     """
 
     def __init__(self, subject: Subject, device: str) -> None:
@@ -263,7 +263,7 @@ class Ours:
 
 @dataclass
 class Samples:
-    """The measurements of one side, one per run."""
+    """The measurements of the engine or the baseline, one per run."""
 
     values: list[float] = field(default_factory=list)
 
@@ -290,11 +290,11 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def in_turns(runs: int, **sides: Callable[[int], float]) -> dict[str, Samples]:
-    """Run all sides alternately, after one warm-up run each.
+    """Run the given functions alternately, after one warm-up run of each.
 
     Args:
         runs: number of runs, excluding the warm-up.
-        sides: functions, by name, that take the run number and return a measurement.
+        sides: functions that take the run number and return a measurement, keyed by name.
     """
     samples = {name: Samples() for name in sides}
     for run in range(runs + 1):
@@ -324,7 +324,7 @@ def converse(
 def conversation(
     subject: Subject, ours: Ours, theirs: BaselineProcess, tokens: int, runs: int
 ) -> dict[str, Samples]:
-    """Measure whole conversations on both sides, in seconds.
+    """Measure the duration of whole conversations with the engine and the baseline, in seconds.
 
     Every run uses different demonstrations, so that nothing is cached from an earlier run. "ours" has already
     prefilled the demonstrations, as the app does in the background at startup. "ours_cold" includes this
@@ -359,7 +359,7 @@ def first_token(subject: Subject, ours: Ours, tokens: int, run: int) -> float:
 
 
 def step_seconds(replies: Sequence[Reply]) -> float:
-    """Return the seconds per decoding step of a batch, measured on the row that started last."""
+    """Return the seconds per decoding step of a batch, measured on the row that was added last."""
     last = max(replies, key=lambda reply: reply.ttft or 0)
     assert last.seconds is not None
     assert last.ttft is not None
@@ -381,7 +381,7 @@ def steps(subject: Subject, ours: Ours, runs: int) -> dict[str, Samples]:
 
 
 def loops(subject: Subject, ours: Ours, theirs: BaselineProcess, runs: int) -> dict[str, Samples]:
-    """Measure the seconds to decode one base row after a short prompt that is not cached on either side."""
+    """Measure the seconds to decode one base row after a short prompt that is not cached."""
     return in_turns(
         runs,
         ours=lambda run: timed(lambda: ours.answers([(subject.words(8, 900 + run), None)], STEPS)),
@@ -477,8 +477,9 @@ def resident(base: str, adapter: str, lanes: int) -> dict[str, float]:
 
 
 def memory(subject: Subject) -> dict[str, float]:
-    """Measure the memory of one and two lanes in bytes, and the ratio of the latter to the sum of its
-    parts.
+    """Measure the memory usage of one and two lanes in bytes.
+
+    Also compute the ratio of the memory for two lanes to the sum of its parts.
     """
 
     def measure(lanes: int) -> dict[str, float]:

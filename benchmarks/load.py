@@ -136,7 +136,7 @@ class Person:
         self.client = httpx.Client(
             base_url=url, trust_env=False, timeout=180, cookies={"tandem-voter": os.urandom(16).hex()}
         )
-        self.client.get("/")  # set the same cookies as in a browser
+        self.client.get("/")  # set the same cookies as a browser would
         self.config = config or self.client.get("/config").json()
         self.props = {each["id"]: each["props"] for each in self.config["components"]}
 
@@ -231,7 +231,7 @@ class Person:
         Args:
             text: the message.
             stop_after: seconds after which to stop the answers; None to let them finish.
-            changes: changed input values, as in `_post`.
+            changes: changed input values; see `_post`.
 
         Returns:
             The seconds to the first answer text (None if there was none), all received messages, and the
@@ -264,7 +264,9 @@ class Person:
 
 
 def _has_answer(message: dict[str, Any], lines: list[int]) -> bool:
-    """Return whether an event contains answer text, i.e. a status line shows the time to first token.
+    """Return whether an event contains answer text.
+
+    This is the case if a status line shows the time to first token.
 
     Args:
         message: the event, with the changes to the outputs.
@@ -281,7 +283,7 @@ def state(app: App, word: str, config: dict[str, Any], until: float, figures: Fi
         app: the app.
         word: the user's word.
         config: the page's Gradio configuration.
-        until: the time at which the user leaves, as in `time.monotonic()`.
+        until: the time at which the user leaves, on the clock of `time.monotonic()`.
         figures: the counts and measurements to update.
         seed: seed for the user's random choices.
     """

@@ -145,7 +145,7 @@ class Watched:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.noted: dict[str | None, list[tuple[float, int]]] = {}
-        """(system time in milliseconds, number of letters so far) for each token, by adapter."""
+        """(system time in milliseconds, number of letters so far) for each token, keyed by adapter."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
@@ -205,7 +205,7 @@ def recorded(store: Store, library: Library, turns: int, seed: int) -> str:
         store: the database.
         library: the library with the adapters.
         turns: number of turns.
-        seed: the seed of its lanes; all other decoding parameters are the benchmark's.
+        seed: the seed of the conversation's lanes; the other decoding parameters come from `DECODING`.
     """
     answers = iter(range(turns * len(LANES)))
 
@@ -332,7 +332,8 @@ def latencies(tokens: Sequence[tuple[float, int]], frames: Sequence[tuple[float,
 
 
 def stop(page: Page, figures: Figures, after: float) -> bool:
-    """Measure Stop after `after` seconds of generation. Return False if an answer finished before that."""
+    """Measure the Stop latency after `after` seconds of generation. Return False if an answer finished before
+    that."""
     send(page)
     page.wait_for_function("() => watched.seen.frames.length > 1")
     page.wait_for_timeout(1000 * after)
@@ -347,7 +348,7 @@ def stop(page: Page, figures: Figures, after: float) -> bool:
 
 
 def measure(browser: Browser, runs: int, data_dir: Path) -> dict[int, Figures]:
-    """Measure everything, by number of turns.
+    """Measure all metrics, keyed by number of turns.
 
     Runs alternate between conversation lengths, so that a temporary slowdown affects all of them.
     """

@@ -1,9 +1,9 @@
 """Measure how often each stop rule cuts an answer at the wrong position, on raw continuations from a base
 model.
 
-    python -m benchmarks.stops                          # the table for the stored continuations
-    python -m benchmarks.stops FOLDER --out FILE        # generate new ones with a model, and their table
-    python -m benchmarks.stops --data FILE              # the table for a file
+    python -m benchmarks.stops                          # table for the stored continuations
+    python -m benchmarks.stops FOLDER --out FILE        # generate continuations and print their table
+    python -m benchmarks.stops --data FILE              # table for existing continuations
 
 FOLDER is the folder of a model that Transformers can load. A GGUF file in the folder requires the `gguf`
 package.
@@ -124,7 +124,8 @@ def hindsight(raw: str, family: Family) -> int:
     """Return the length of the answer in characters, determined from the whole continuation.
 
     The answer ends before the first line that starts with the family's user header, unless that line is in a
-    code block that names a language and is closed later. It also ends before the fence that closes its block.
+    code block that names a language and is closed later. It also ends before the fence that closes the
+    answer's own block.
     """
     header = Header(family.query)
     form = rf"{header.pattern}.*" if header.marks else re.escape(header.text) + r"[ \t]*"
@@ -146,7 +147,7 @@ def _without_closing_fence(text: str, family: Family) -> str:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return a Markdown table of how often each rule is right."""
+    """Return a Markdown table showing how often each rule is right."""
     clear = [row for row in rows if row["end"] is not None]
     lines = [f"{len(rows)} continuations, {len(rows) - len(clear)} of them unclear.", ""]
     lines += ["| families | rule | right | too late | too early |", "|---|---|---|---|---|"]
@@ -234,7 +235,7 @@ def continuations(folder: Path, out: Path) -> None:
 
 
 def main() -> None:
-    """Generate continuations if a model is given, and print the table for a file."""
+    """Generate continuations if a model is given, and print the table for the file of continuations."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument(
         "model", type=Path, nargs="?", help="folder of the model that generates continuations"

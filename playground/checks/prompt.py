@@ -19,8 +19,8 @@ _HEADING = re.compile(r"#{1,6} \w+:?")
 def read_messages(prompt: Prompt) -> str:
     """Return the conversation's messages without the prompt format's markup.
 
-    If the prompt has no recorded parts, the whole prompt counts as messages, so that the checks report too
-    little rather than too much.
+    If the prompt has no recorded parts, the whole prompt counts as messages, so that the checks miss problems
+    rather than report false ones.
     """
     parts = _read_parts(prompt)
     messages = "".join(text for kind, text in parts if kind in ("history", "message"))

@@ -52,7 +52,7 @@ def check_loop(text: str, finish: Finish, messages: str) -> Finding | None:
 
 
 def _find_runs(text: str) -> Iterator[tuple[int, int, int, str, int]]:
-    """Yield (start, end, end of first unit, description, repetitions) for each run that is long enough."""
+    """Yield (start, end, end of first unit, description, repetitions) for each long enough run."""
     words = list(_find_words(text))
     if run := _find_run([text[start:end].casefold() for start, end in words]):
         first, last, period = run

@@ -24,7 +24,7 @@ class Engine(Protocol):
     """Interface implemented by every engine. A single test class checks all implementations."""
 
     def status(self) -> Status:
-        """Return the engine's state, model and adapters, without blocking."""
+        """Return the engine's status, model and adapters without blocking."""
 
     def stream(self, requests: Sequence[Request]) -> Generator[Event, None, None]:
         """Answer all requests concurrently, one row per request.
@@ -46,15 +46,15 @@ class Engine(Protocol):
     def score(  # Used by the token lens, to come.
         self, requests: Sequence[Request], replies: Sequence[Reply], top: int = 5
     ) -> list[list[TokenScore]]:
-        """Compute the log-probability of every token in each reply, given its request.
+        """Compute the log-probability of every token in each reply, given the request that the reply answers.
 
-        Scores the reply's `token_ids`, or the tokens of its `raw_text` if it has no token ids, using the
+        Scores a reply's `token_ids` or, if the reply has no token ids, the tokens of its `raw_text`. Uses the
         request's adapter and the logits before any sampling filter. Blocks until all replies are scored.
 
         Args:
             requests: the requests; only their prompts and adapters are used.
             replies: one reply per request.
-            top: number of most likely tokens to include in each score.
+            top: number of most likely tokens to include with the score of each token.
 
         Raises:
             OutsideError: a reply cannot be scored; the message gives the reason.
@@ -84,13 +84,14 @@ def _exempt_libraries() -> None:
     """Exempt all objects created so far from garbage collection. Runs once per process.
 
     Importing PyTorch, Transformers and PEFT creates about 450,000 permanent objects, and each full collection
-    took 0.25 s to traverse them. No model is loaded yet at this point, so models are still collected.
+    took 0.25 s to traverse them. No model is loaded yet at this point, so models can still be
+    garbage-collected.
     """
     gc.freeze()
 
 
 def fits_beside(settings: Settings, report: Report) -> bool:
-    """Return whether the model named in the settings fits in memory alongside the running one.
+    """Return whether the model named in the settings fits in memory alongside the loaded model.
 
     Raises:
         InputError: the model cannot be found or served.

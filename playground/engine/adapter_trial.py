@@ -1,4 +1,4 @@
-"""Test adapters at load time: each must change the output of its own rows but not of base rows."""
+"""Test adapters at load time: each must change the output of its own rows and leave base rows unchanged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from playground.files import first_line
 from playground.types import AdapterStatus
 
 SAME_WEIGHTS_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.02}
-"""Maximum difference between the logits of two passes over the same weights, in standard deviations of the
+"""Maximum difference between the logits of two passes with the same weights, in standard deviations of the
 logits. Linear algebra libraries do not guarantee the summation order, so the last bits can differ."""
 NO_EFFECT_KL = 1e-8
 """KL divergence, in nats per token, below which an adapter counts as having no effect. Rounding alone gives
@@ -29,8 +29,8 @@ def is_same(logits: Tensor, base: Tensor, dtype: torch.dtype) -> bool:
     """Return whether logits equal the base model's logits, up to rounding.
 
     Args:
-        logits: the logits to compare, (T, V).
-        base: the base model's logits, (T, V).
+        logits: the logits to compare, of shape (T, V).
+        base: the base model's logits, of shape (T, V).
         dtype: the model's data type, which determines the tolerance.
     """
     # Another row in the batch may have a larger vocabulary, which adds columns.
@@ -55,7 +55,7 @@ class AdapterTrial:
         """Test every adapter, and remove unusable ones from the model.
 
         Args:
-            base_logits: the base model's logits on the test text, (T, V), with all adapters disabled.
+            base_logits: the base model's logits of shape (T, V) on the test text, with all adapters disabled.
 
         Returns:
             The status of each adapter, updated with its test result.
@@ -103,7 +103,7 @@ class AdapterTrial:
         return dataclasses.replace(status, kl=kl)
 
     def _probe_beside_base(self, name: str) -> Tensor:
-        """Compute an adapter's logits on the test text, (T, V), in a batch with a base row.
+        """Compute an adapter's logits of shape (T, V) on the test text, in a batch with a base row.
 
         The logits of the base row must not change. If the adapter's layers mix rows, the adapter row is run
         in a separate batch, and `mixed` is set to the reason.
@@ -126,7 +126,7 @@ class AdapterTrial:
         return logits
 
     def _probe(self, adapters: Sequence[str | None]) -> Tensor:
-        """Run the test text in a batch with one row per adapter, and return the logits, (B, T, V)."""
+        """Run the test text in a batch with one row per adapter, and return the logits of shape (B, T, V)."""
         probe = self._loaded.probe
         self._model.row_adapters.select(adapters, len(probe))
         logits = probe_rows(self._model.hf, probe, len(adapters))
@@ -137,9 +137,10 @@ class AdapterTrial:
 
 
 def mean_kl(logits: Tensor, base: Tensor) -> float:
-    """Return KL(softmax(logits) || softmax(base)) in nats, averaged over positions; both inputs are (T, V).
+    """Return KL(softmax(logits) || softmax(base)) in nats, averaged over positions.
 
-    If an adapter has its own vocabulary, only the tokens in both vocabularies are compared.
+    Both inputs have shape (T, V). If an adapter has its own vocabulary, only the tokens in both vocabularies
+    are compared.
     """
     both = min(logits.shape[-1], base.shape[-1])
     logits, base = logits[:, :both], base[:, :both]

@@ -42,14 +42,15 @@ def attend(
 
     Args:
         module: the attention layer.
-        query: (B, heads, new, D).
-        key: (B, key/value heads, T, D).
-        value: (B, key/value heads, T, D).
-        attention_mask: (B, 1, new, T), True where a query attends; None if queries attend to all positions.
+        query: shape (B, heads, new, D).
+        key: shape (B, key/value heads, T, D).
+        value: shape (B, key/value heads, T, D).
+        attention_mask: shape (B, 1, new, T), True where a query attends; None if queries attend to all
+            positions.
         **kwargs: passed to Transformers' `sdpa_attention_forward`.
 
     Returns:
-        The output, (B, new, heads, D), and None instead of attention weights.
+        The output of shape (B, new, heads, D), and None in place of the attention weights.
     """
     if query.shape[0] > 1 and query.shape[2] == 1 and attention_mask is not None:
         starts = first_columns(attention_mask)
@@ -77,10 +78,10 @@ def first_columns(mask: Tensor) -> list[int]:
     All layers share one mask per step, so the result is cached as an attribute of the mask.
 
     Args:
-        mask: the attention mask, (B, 1, 1, T), True where the query attends.
+        mask: the attention mask of shape (B, 1, 1, T), True where the query attends.
 
     Returns:
-        One column per row, or an empty list if a row does not attend to all columns after its first one.
+        One column per row, or an empty list if any row does not attend to every column after its first one.
     """
     starts: list[int] | None = getattr(mask, "first_columns", None)
     if starts is None:

@@ -38,13 +38,14 @@ class Batch:
             return
         # Keep rows with the same adapter adjacent, base rows first; see `row_adapters`.
         at = bisect_right([live.adapter or "" for live in self.rows], row.adapter or "")
-        # Both have the same class because `Model.plain` applies to all rows; mypy cannot infer this.
+        # The two caches have the same class because `Model.plain` applies to all rows; mypy cannot infer
+        # this.
         self.kv = kv if self.kv is None else self.kv.insert(kv, at)  # type: ignore[arg-type]
         row.kv = None
         self.rows.insert(at, row)
 
     def step(self) -> None:
-        """Decode one more token for every row."""
+        """Run one decoding step, which produces the next token of every row."""
         if self.kv is None:
             return
         try:
@@ -103,7 +104,7 @@ class Batch:
             return chosen
 
     def _fail_step(self, kv: KV, error: Exception) -> None:
-        """Fail rows after a failed forward pass: only the longest if memory ran out, otherwise all."""
+        """Fail rows after a failed forward pass: the longest row if memory ran out, otherwise all rows."""
         gone = list(self.rows)
         if isinstance(error, torch.OutOfMemoryError):
             longest = max(range(len(self.rows)), key=kv.lengths.__getitem__)
@@ -127,5 +128,5 @@ class Batch:
     def _store_row(self, row: AnswerJob, kv: KV, index: int) -> None:
         # The last token has no keys and values: it was chosen but not yet passed through the model.
         ids = (row.ids + row.answer_ids)[: kv.lengths[index]]
-        if self._model.regime(len(ids)) == row.regime:  # otherwise its keys mix several regimes
+        if self._model.regime(len(ids)) == row.regime:  # otherwise the row's keys mix regimes
             self._store.put(row.owner, ids, kv, index)

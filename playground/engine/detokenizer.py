@@ -16,8 +16,8 @@ TAIL = 8
 """Number of trailing ids decoded to check whether byte-level text ends with an incomplete character. A
 character takes at most four ids."""
 SCANNED_IDS, SCANNED_BLOCK = 2048, 256
-"""Number of ids searched for byte tokens, which are usually near the start of a vocabulary, and number of ids
-decoded per call during that search."""
+"""The search for byte tokens, which are usually near the start of a vocabulary: number of ids to search, and
+number of ids to decode per call."""
 
 Decode = Callable[[Sequence[int]], str]
 
@@ -79,7 +79,7 @@ class Detokenizer:
             text = self._decode(self._window)
             new = text[self._returned :]
             if REPLACEMENT not in new and (len(new) > 1 or not new.isascii()):
-                # The text is longer than that of a byte token, so no later token can change it.
+                # The text is longer than the text of any byte token, so no later token can change it.
                 return self._accept(text)
         ended = following is not None and not self._is_open(following)
         if self._is_open(token) and not ended and not self._completes_character(token):
@@ -91,7 +91,7 @@ class Detokenizer:
         return self._accept(self._decode(self._window)) if self._window else ""
 
     def _accept(self, text: str) -> str:
-        """Return the window's new text, and shorten the window if it has become too long."""
+        """Return the window's new text, and shorten the window if it is too long."""
         new = text[self._returned :]
         if len(self._window) > LONGEST_WINDOW:
             # Keeping the last token preserves the leading space of the next one. The text of earlier bytes
@@ -167,7 +167,7 @@ class Detokenizer:
             yield first
 
     def _try(self, ids: Sequence[int]) -> str | None:
-        """Decode ids that may not exist in the vocabulary; return None if one of them does not."""
+        """Decode ids that may not exist in the vocabulary; return None if any id does not exist."""
         try:
             return self._decode(ids)
         except (LookupError, ValueError, TypeError, OverflowError):

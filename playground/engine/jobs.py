@@ -1,4 +1,4 @@
-"""Jobs for the decode thread: answer a request, score a reply, or warm the prefix cache.
+"""Jobs for the decode thread: answering requests, scoring replies and warming the prefix cache.
 
 Every job is prepared (tokenised and checked), prefilled in chunks, and then finished. The classes in this
 module implement these steps for each kind of job; `scheduler` decides when they run.
@@ -23,7 +23,7 @@ from playground.types import Delta, Done, Event, Finish, InputError, Prompt, Rep
 
 
 class Decoder(Protocol):
-    """Decoder of answers whose prompts are prefilled; implemented by `batch.Batch`."""
+    """Interface for decoding answers once their prompts are prefilled; implemented by `batch.Batch`."""
 
     def start(self, row: AnswerJob, kv: KV, logits: Tensor) -> None:
         """Choose a row's first token and start decoding the row.
@@ -31,7 +31,7 @@ class Decoder(Protocol):
         Args:
             row: a row whose prompt is prefilled.
             kv: the row's keys and values; the decoder takes ownership of them.
-            logits: the logits of the prompt's last token, (1, V).
+            logits: the logits at the prompt's last token, of shape (1, V).
         """
 
 
@@ -47,7 +47,7 @@ class Job(ABC):
         self.prompt = prompt
         self.adapter = prompt.adapter
         self.ids: list[int] = []
-        """Token ids of the prompt; a scoring job appends those of the reply."""
+        """Token ids of the prompt; in a scoring job, followed by the token ids of the reply."""
         self.cancelled = False
         """Whether the caller has cancelled the job; set by the caller's thread, read by the decode thread."""
         self.started = time.monotonic()
@@ -89,7 +89,7 @@ class Job(ABC):
             False if there is nothing to prefill and the job is already finished.
 
         Raises:
-            InputError: the tokens do not fit in the context, or there are none.
+            InputError: the tokens do not fit in the context, or there are no tokens.
         """
 
     def needs_logits(self, end: int) -> bool:
@@ -97,7 +97,7 @@ class Job(ABC):
         return False
 
     def read_logits(self, model: Model, logits: Tensor, start: int) -> None:
-        """Process the logits, (T, V), of a chunk that starts at position `start`."""
+        """Process the logits of shape (T, V) for a chunk that starts at position `start`."""
         raise NotImplementedError("this kind of job does not read logits")
 
     @abstractmethod
@@ -105,7 +105,7 @@ class Job(ABC):
         """Report the result or start decoding, once all ids are prefilled.
 
         Args:
-            decoder: the decoder that answer jobs join.
+            decoder: the decoder to which answer jobs are added.
             kv: the job's keys and values.
             logits: the logits of the last chunk.
         """
@@ -220,7 +220,7 @@ class ScoreJob(Job):
     def __init__(self, request: Request, reply: Reply, top: int) -> None:
         super().__init__(request.prompt)
         self.result: queue.SimpleQueue[list[TokenScore] | str] = queue.SimpleQueue()
-        """Receives the scores, or the reason why the reply cannot be scored."""
+        """Queue that receives the scores, or the reason why the reply cannot be scored."""
         self._reply = reply
         self._top = top
         self._first = 0  # index of the reply's first token in `ids`
@@ -229,14 +229,16 @@ class ScoreJob(Job):
 
     @property
     def reusable(self) -> int:
-        """Number of prompt ids minus one: the logits of the last one give the first score. See
-        `Job.reusable`."""
+        """Number of prompt ids minus one; see `Job.reusable`.
+
+        The logits at the last prompt id are needed for the first score.
+        """
         return self._first - 1
 
     def prepare(self, model: Model) -> bool:
-        """Tokenise the prompt, followed by the reply; see `Job.prepare`."""
+        """Tokenise the prompt and the reply; see `Job.prepare`."""
         prompt = model.encode(self.prompt)
-        # Prefer the reply's own token ids if known: tokenising its text may produce different ones.
+        # Prefer the reply's own token ids if known: tokenising its text may produce different ids.
         reply = list(self._reply.token_ids) or model.encode(
             Prompt(text=self._reply.raw_text, bos=False, adapter=self.adapter)
         )

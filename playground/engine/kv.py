@@ -28,7 +28,7 @@ MOST_GROWTH = 1024
 """Maximum number of columns added when a full buffer grows, so that long buffers do not double in size."""
 
 LayerKV = tuple[Tensor, Tensor]
-"""Keys and values of one row in one layer, each (H, T, D)."""
+"""Keys and values of one row in one layer, each of shape (H, T, D)."""
 
 
 @dataclass
@@ -43,7 +43,7 @@ class _Columns:
 
 
 class _Layer(CacheLayerMixin):
-    """The key and value buffers of one layer, each (B, H, columns, D)."""
+    """The key and value buffers of one layer, each of shape (B, H, columns, D)."""
 
     is_sliding = False
 
@@ -62,7 +62,7 @@ class _Layer(CacheLayerMixin):
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
     ) -> tuple[Tensor, Tensor]:
-        """Write the new columns, (B, H, new, D), and return views of all columns in use."""
+        """Write the new columns of shape (B, H, new, D), and return views of all columns in use."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         assert self.keys is not None
@@ -130,9 +130,10 @@ class BatchKV(Cache):
 
     @classmethod
     def from_buffers(cls, buffers: Sequence[LayerKV], length: int) -> BatchKV:
-        """Create a one-row batch whose first `length` positions are in `buffers`, each (1, H, columns, D).
+        """Create a one-row batch whose first `length` positions are in `buffers`.
 
-        New positions are written to the following columns of the same buffers while there is room.
+        Each buffer has shape (1, H, columns, D). New positions are written to the following columns of the
+        same buffers while there is room.
         """
         batch = cls(len(buffers))
         batch.lengths, batch.used = [length], length
@@ -141,7 +142,7 @@ class BatchKV(Cache):
         return batch
 
     def _pack(self, parts: Sequence[Tensor]) -> Tensor:
-        """Copy (H, T, D) tensors into one buffer, (B, H, used + spare, D), right-aligned."""
+        """Right-align (H, T, D) tensors in one new buffer of shape (B, H, used + spare, D)."""
         heads, _, size = parts[0].shape
         buffer = parts[0].new_empty(len(parts), heads, self.used + SPARE_COLUMNS, size)
         for row, part in zip(buffer, parts, strict=True):
@@ -170,11 +171,11 @@ class BatchKV(Cache):
         return BatchKV(len(self.layers), [self.row(index) for index in indices])
 
     def buffers(self) -> list[LayerKV]:
-        """Return the buffers of a one-row batch, each (1, H, columns, D)."""
+        """Return the buffers of a one-row batch, each of shape (1, H, columns, D)."""
         return [(layer.keys, layer.values) for layer in self.layers]
 
     def mask(self, new: int) -> Tensor | None:
-        """Return an attention mask, (B, used + new), that hides the padding; None if there is no padding."""
+        """Return an attention mask of shape (B, used + new) that hides padding; None without padding."""
         if len(set(self.lengths)) == 1:
             return None
         columns = torch.arange(self.used + new)
@@ -182,7 +183,7 @@ class BatchKV(Cache):
         return columns >= starts[:, None]
 
     def positions(self, new: int) -> Tensor:
-        """Return the position ids, (B, new), of the next `new` tokens in each row."""
+        """Return the position ids of the next `new` tokens in each row, of shape (B, new)."""
         return torch.tensor(self.lengths)[:, None] + torch.arange(new)
 
 
@@ -241,7 +242,7 @@ class Entry:
 
     ids: np.ndarray
     buffers: list[LayerKV]
-    """Keys and values of each layer, (1, H, columns, D), of which the first `len(ids)` columns belong to the
+    """Keys and values of each layer, of shape (1, H, columns, D). The first `len(ids)` columns belong to the
     entry."""
     appendable: bool
     """Whether the columns after the entry are free. The first batch that continues the whole entry may write

@@ -13,7 +13,7 @@ weights. Which implementation comes closest to this bound depends on the CPU. We
                     oneDNN            4.9   7.8  10.0  12.8
                     packed            5.3   4.3   7.0  11.8
 
-`F.linear` uses MKL, which is slow on non-Intel CPUs. On these, large weights are packed for oneDNN, which
+`F.linear` uses MKL, which is slow on non-Intel CPUs. On such CPUs, large weights are packed for oneDNN, which
 computes up to four rows in the time of one, and is as fast as MKL on long prompts. Packed weights replace the
 original ones, so they need no additional memory. A weight that is also used elsewhere, such as an output
 layer tied to the embeddings, is not packed. Small weights are not packed either: for 192x192, a oneDNN call
@@ -33,14 +33,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Product = Callable[[nn.Linear, Tensor], Tensor]
-"""A function that computes a layer's output, (..., out), from the layer and its input, (..., in)."""
+"""A function that computes a layer's output of shape (..., out) from its input of shape (..., in)."""
 
 LARGE = 1_000_000
 """Minimum number of weight elements for which oneDNN is faster despite its call overhead."""
 FEW = (3, 12)
 """Row counts for the trial run. Together, they cover every implementation's code path for few rows."""
 PACKED_FOR = 4
-"""Number of rows for which packed weights are optimised. They can be used with any number of rows."""
+"""Number of rows for which packed weights are optimised. Packed weights also work with any other number of
+rows."""
 
 
 class Linears:
@@ -79,7 +80,7 @@ class Linears:
             _copy_from_file(model)
 
     def fit(self, run: Callable[[int], object]) -> bool:
-        """Return whether the model works with the column-major outputs that the layers compute for few rows.
+        """Return whether the model works with the column-major outputs that the faster layers produce.
 
         Models that view a layer's output as complex numbers (Llama 4, DeepSeek-V2) do not.
 
@@ -108,7 +109,10 @@ def _is_float32_on_cpu(weight: Tensor) -> bool:
 
 
 def _multiply_by_mkl(layer: nn.Linear, x: Tensor) -> Tensor:
-    """Multiply using MKL on AVX-512. Up to 3 rows take as long as one; 8 to 16 rows are faster transposed."""
+    """Multiply using MKL on CPUs with AVX-512.
+
+    Up to 3 rows take as long as a single row. For 8 to 16 rows, the transposed product is faster.
+    """
     if 8 <= x.numel() // x.shape[-1] <= 16:
         return _multiply_transposed(layer, x)
     return F.linear(x, layer.weight, layer.bias)

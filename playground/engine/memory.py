@@ -13,7 +13,7 @@ M_ARENA_MAX = -8
 
 
 def _find(name: str) -> Callable[..., int] | None:
-    """Return a function of the C library, or None if it does not exist because the library is not glibc."""
+    """Return a C library function, or None if the library is not glibc and lacks this function."""
     try:
         library: Any = ctypes.CDLL(None)
         return cast(Callable[..., int], getattr(library, name))
@@ -29,7 +29,7 @@ def share_freed_memory() -> None:
 
     By default, glibc creates up to eight arenas per CPU core, and memory freed in one arena is not reused by
     another. The page's threads never allocate at the same time, so they do not benefit from separate arenas,
-    which doubled memory usage after an hour with users.
+    which doubled memory usage after an hour of use.
     """
     if _option is not None:
         _option(M_ARENA_MAX, POOLS)

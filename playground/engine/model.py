@@ -103,14 +103,14 @@ class Model:
 
         Args:
             kv: keys and values of the rows' tokens so far; the new tokens are appended.
-            adapters: B adapter names, None for the base.
-            tokens: new token ids, (B, T).
-            every: whether to return the logits at all new positions instead of only the last one.
+            adapters: the adapter name of each of the B rows; None for the base model.
+            tokens: new token ids of shape (B, T).
+            every: whether to return the logits at all new positions instead of only at the last position.
             whole: length of each row's whole prompt; None if the prompt ends with these tokens. Required if
                 the tokens are a chunk of a prompt and positions are scaled by the prompt's length.
 
         Returns:
-            Logits, (B, V), or (B, T, V) with `every`.
+            Logits of shape (B, V), or (B, T, V) if `every` is True.
         """
         if isinstance(kv, BatchKV):
             new = len(tokens[0])
@@ -151,14 +151,17 @@ class Model:
         return self.rope.regime(length)
 
     def must_prefill_again(self, length: int) -> bool:
-        """Return whether text must be prefilled again before token number `length`.
+        """Return whether text must be prefilled again before decoding continues at token number `length`.
 
         This is the case if the encoding of all positions in the text changes at that length.
         """
         return self.rope.must_prefill_again(length)
 
     def token_limit(self, adapter: str | None) -> int:
-        """Return the number of embedding rows for an adapter's tokens. All token ids must be smaller."""
+        """Return the number of embedding rows available to an adapter.
+
+        Every token id must be less than this number.
+        """
         own = self.row_adapters.embedding_rows(adapter)
         return int(self.hf.get_input_embeddings().weight.shape[0]) if own is None else own
 
@@ -175,12 +178,13 @@ class Model:
         """Run one forward pass of the Transformers model.
 
         Args:
-            tokens: token ids, (B, T).
-            every: whether to return the logits at all positions instead of only the last one.
+            tokens: token ids of shape (B, T).
+            every: whether to return the logits at all positions instead of only at the last position.
             **options: keyword arguments for the model's `forward`.
 
         Returns:
-            Logits at the last position, (B, V), or at all positions, (B, T, V), with `every`.
+            Logits of shape (B, V) at the last position, or of shape (B, T, V) at all positions if `every` is
+            True.
         """
         if self._selects and not every:
             options["logits_to_keep"] = 1  # do not compute the output layer at the other positions
@@ -189,10 +193,10 @@ class Model:
         return self.mask_foreign_tokens(logits if every else logits[:, -1], self.row_adapters.rows)
 
     def mask_foreign_tokens(self, logits: Tensor, adapters: Sequence[str | None]) -> Tensor:
-        """Set logits of tokens outside each row's vocabulary to -inf, in place, and return them, (B, ..., V).
+        """Set the logits of tokens outside each row's vocabulary to -inf in place, and return all logits.
 
-        This is done after the forward pass because some models, such as Gemma 2, apply soft-capping after the
-        output layer, which would change -inf.
+        The logits have shape (B, ..., V). This is done after the forward pass because some models, such as
+        Gemma 2, apply soft-capping after the output layer, which would change -inf.
         """
         if logits.shape[-1] == self._vocabulary and not self._has_own_vocabularies:
             return logits
@@ -201,7 +205,10 @@ class Model:
         return logits
 
     def weights_labels(self) -> tuple[str, ...]:
-        """Return the weights label of each row in the last pass; on the plain path, only the last row's."""
+        """Return the weights label of each row in the last forward pass.
+
+        On the plain path, only the label of the row that was run last is returned.
+        """
         return tuple(
             self._weights_label if name is None else f"{self._weights_label} + {name}"
             for name in self.row_adapters.rows

@@ -26,8 +26,8 @@ def open_model(loaded: Loaded) -> Model:
     """
     base_logits = _speed_up_linears(loaded)
     model = Model(loaded)
-    # Test the adapters first. The path trial decodes, after which 4-bit layers on CPU no longer compute as
-    # they did for the base logits (see `probe_rows`).
+    # Test the adapters first. The path trial runs decoding steps. After that, the results of 4-bit layers on
+    # CPU differ from those in the base logits (see `probe_rows`).
     trial = AdapterTrial(model, loaded)
     model.adapters = trial.check_adapters(base_logits)
     model.plain = loaded.plain or trial.mixed or path_trial.find_mismatch(model, loaded.probe)
@@ -45,8 +45,8 @@ def _speed_up_linears(loaded: Loaded) -> Tensor:
     This happens in models such as Mamba, which read a layer's weight without calling the layer.
 
     Returns:
-        The base model's logits on the test text, (T, V), computed with the final implementation of the
-        layers.
+        The base model's logits of shape (T, V) on the test text, computed with the final implementation of
+        the layers.
     """
     linears = Linears(loaded.model)
     if linears.fit(lambda tokens: probe_logits(loaded.model, loaded.probe[:tokens])):

@@ -170,10 +170,12 @@ def _path_error(
 
 
 def _step(model: Model, batch: Any, rows: Sequence[list[int]], lengths: Sequence[int]) -> tuple[Any, Tensor]:
-    """Decode one more token per row, up to `lengths`, as the decode thread does.
+    """Run one decoding step (one token per row), as the decode thread does.
+
+    After the step, the batch contains the first `lengths[index]` tokens of each row.
 
     Returns:
-        The batch, and the logits, (B, V).
+        The batch, and the logits of shape (B, V).
     """
     again = [
         index
@@ -195,13 +197,13 @@ def _step(model: Model, batch: Any, rows: Sequence[list[int]], lengths: Sequence
 
 
 def _run_one_pass(model: Model, row: list[int]) -> Tensor:
-    """Compute the logits at a row's last `STEPS` + 1 positions, (STEPS + 1, V), in one pass."""
+    """Compute the logits of shape (STEPS + 1, V) at a row's last `STEPS` + 1 positions, in one pass."""
     model.select([None])
     return model.run([row], every=True, use_cache=False)[0, len(row) - STEPS - 1 :]
 
 
 def _run_like_generate(model: Model, row: list[int]) -> Tensor:
-    """Compute the logits at a row's last `STEPS` + 1 positions, (STEPS + 1, V), as `generate` would.
+    """Compute the logits of shape (STEPS + 1, V) at a row's last `STEPS` + 1 positions, as `generate` does.
 
     The prompt is prefilled in one pass and the remaining tokens follow one at a time, using the model's own
     cache and `prepare_inputs_for_generation`.

@@ -170,7 +170,7 @@ def _narrow(undo: ExitStack, module: nn.Module, window: int) -> None:
 
 
 def _window_mask(module: nn.Module) -> Tensor | None:
-    """Return the mask, (1, 1, T, T), in which a layer stores its attention window (GPT-Neo), or None."""
+    """Return the mask of shape (1, 1, T, T) that stores a layer's attention window (GPT-Neo), or None."""
     mask = module._buffers.get("bias")
     if mask is None or mask.dtype != torch.bool or mask.dim() != 4 or bool(mask[0, 0, -1, 0]):
         return None

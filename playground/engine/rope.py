@@ -94,10 +94,11 @@ class RowRope:
     def _forward(
         self, module: Any, x: Tensor, position_ids: Tensor, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, ...]:
-        """Replacement for a module's `forward`; `position_ids` is (B, T), the results are (B, T, D).
+        """Replacement for a rotary module's `forward`.
 
-        The last position of each row's length is appended to the row, and its result is removed afterwards.
-        Anything that the module derives from the largest position is thus computed for that length.
+        `position_ids` has shape (B, T), and the results have shape (B, T, D). The last position of each row's
+        length is appended to the row, and the result for that position is removed afterwards. Anything that
+        the module derives from the largest position is thus computed for that length.
         """
         rows = position_ids.shape[0]
         lengths = self._lengths

@@ -6,9 +6,9 @@ overhead, and modules not modified by any loaded adapter keep their `forward`. U
 LoRA, ``(x A) B``, with the adapter's own weights. If a batch has more than a few different adapters, the A
 and B of all rows (zeros for base rows) are stacked for one ``bmm(bmm(x, A), B)``. Runs are determined when
 the rows of the batch change, not at every step. Stacking is slower for few adapters, since each row reads its
-own factors from memory: with one base row and one adapter row on a 125M-parameter Llama on 2 cores, it took
-29% of a step. PEFT's own mixed batches register hooks and select rows in every layer at every step, which
-costs about as much as running the lanes one after the other.
+own factors from memory: with one base row and one adapter row on a 125M-parameter Llama on 2 cores, stacking
+took 29% of a step. PEFT's own mixed batches register hooks and select rows in every layer at every step,
+which costs about as much as running the lanes one after the other.
 """
 
 from __future__ import annotations
@@ -40,20 +40,23 @@ class Run:
 
     rows: slice
     a: Tensor
-    """The adapter's weight A, (r, in)."""
+    """The adapter's weight A, shape (r, in)."""
     b: Tensor
-    """The adapter's weight B, (out, r)."""
+    """The adapter's weight B, shape (out, r)."""
     scaling: float
 
     def __post_init__(self) -> None:
         rows = self.rows.stop - self.rows.start
         self.down = self.a.T.expand(rows, -1, -1)
-        """A expanded for `bmm`, (rows, in, r), without copying."""
+        """A expanded to shape (rows, in, r) for `bmm`, without copying."""
         self.up = self.b.T.expand(rows, -1, -1)
-        """B expanded for `bmm`, (rows, r, out), without copying."""
+        """B expanded to shape (rows, r, out) for `bmm`, without copying."""
 
     def add(self, result: Tensor, x: Tensor) -> None:
-        """Add the LoRA delta of these rows to `result`, (B, T, out), in place; `x` is (B, T, in)."""
+        """Add the LoRA delta of these rows to `result` in place.
+
+        The input `x` has shape (B, T, in), and `result` has shape (B, T, out).
+        """
         x, result = x[self.rows], result[self.rows]
         if not x.dtype == result.dtype == self.a.dtype:
             hidden = F.linear(x.to(self.a.dtype), self.a) * self.scaling
@@ -70,9 +73,9 @@ class Stack:
     """The LoRA factors of all rows in one layer, with zeros for rows without a LoRA."""
 
     a: Tensor
-    """The A factors, (B, in, r)."""
+    """The A factors, shape (B, in, r)."""
     b: Tensor
-    """The B factors, multiplied by the scaling, (B, r, out)."""
+    """The B factors multiplied by the scaling, shape (B, r, out)."""
 
     def add(self, result: Tensor, x: Tensor) -> None:
         """Add the LoRA deltas of all rows to `result`, in place; see `Run.add`."""
@@ -89,7 +92,7 @@ class Pass:
 
 @dataclass
 class PartRun:
-    """Adjacent rows that use the same adapter, in a module where its part is not a plain LoRA."""
+    """Adjacent rows that use the same adapter, in a module where the adapter's part is not a plain LoRA."""
 
     rows: slice
     part: Part
@@ -177,7 +180,10 @@ class Site:
         return (x.reshape(self.count, -1) if tokens else x.reshape(self.count, -1, x.shape[-1])), shape
 
     def _run_base(self, x: Tensor, shape: Any, args: Any, kwargs: Any) -> Tensor:
-        """Compute the base output, (B, T, ...); values for rows with their own module copy are undefined."""
+        """Compute the base output of shape (B, T, ...).
+
+        Its values are undefined for rows with their own module copy.
+        """
         copies = [run for run in self.others if run.part.copy is not None]
         if len(copies) == 1 and copies[0].rows == slice(0, self.count):
             assert copies[0].part.copy is not None
@@ -214,7 +220,7 @@ class Site:
 
 
 def _forward(site: Site, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """Replacement for a module's `forward`; `x` is (B, T, in), the result is (B, T, out)."""
+    """Replacement for a module's `forward`; `x` has shape (B, T, in), the result (B, T, out)."""
     if site.others or (site.plain and (x.dim() != 3 or x.shape[0] != site.count)):
         return site.run(x, args, kwargs)
     result: Tensor = site.original(x, *args, **kwargs)
@@ -224,7 +230,10 @@ def _forward(site: Site, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 
 
 def _merge_logits(result: Tensor, own: Tensor, rows: slice) -> Tensor:
-    """Merge the logits of rows with different vocabularies, with -inf for tokens that a row lacks."""
+    """Merge the logits of rows with different vocabularies.
+
+    The logits of tokens outside a row's vocabulary are -inf.
+    """
     most = max(result.shape[-1], own.shape[-1])
     joined = result.new_full((*result.shape[:-1], most), -torch.inf)
     joined[..., : result.shape[-1]] = result
@@ -296,9 +305,9 @@ class RowAdapters:
             site.select(rows)
 
     def embedding_rows(self, name: str | None) -> int | None:
-        """Return the number of rows in an adapter's own embeddings, or None if it uses the base's."""
+        """Return the number of rows in an adapter's own embeddings; None if it has no own embeddings."""
         return self._adapters[name].embedding_rows if name in self._adapters else None
 
     def vocabulary(self, name: str | None) -> int | None:
-        """Return the vocabulary size of an adapter's own output layer, or None if it uses the base's."""
+        """Return the vocabulary size of an adapter's own output layer; None if it has no own output layer."""
         return self._adapters[name].logits if name in self._adapters else None

@@ -39,11 +39,11 @@ def next_tokens(logits: Tensor, rows: Sequence[Row]) -> list[int]:
     """Choose the next token of every row.
 
     Args:
-        logits: (B, V), any float type, on any device.
-        rows: B rows, in the same order.
+        logits: shape (B, V), any float type, on any device.
+        rows: the B rows, in the same order as the logits.
 
     Raises:
-        ValueError: a row's logits contain NaN, or all of its tokens were removed.
+        ValueError: a row's logits contain NaN, or the filters removed all of its tokens.
     """
     logits = logits.float()
     if all(is_plain_greedy(row.sampling) for row in rows):
@@ -104,7 +104,7 @@ def filter_logits(logits: Tensor, row: Row) -> Tensor:
 
 
 def penalise(logits: Tensor, seen: Sequence[int], penalty: float) -> Tensor:
-    """Apply the repetition penalty: divide positive logits of seen tokens by it, multiply the others."""
+    """Apply the repetition penalty: divide positive logits of seen tokens by it, multiply negative ones."""
     # Not every input token has a logit, since embeddings can have more rows than the output layer.
     there = sorted(token for token in set(seen) if token < len(logits))
     if not there:

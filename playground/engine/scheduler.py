@@ -23,7 +23,8 @@ CHUNK_DECODING = 64
 """Number of tokens in a prefill chunk while rows are decoding. These rows wait for the chunk, which on CPU
 takes as long as two or three decoding steps."""
 WORTH_STORING = 32
-"""Minimum number of newly computed tokens for a job's prefix to be stored as soon as it is prefilled."""
+"""Minimum number of newly computed tokens for a job's prefix to be stored in the prefix cache as soon as it
+is prefilled."""
 
 
 class Scheduler:
@@ -158,7 +159,7 @@ class Scheduler:
         return tokens
 
     def _cut_chunk(self, ids: list[int], start: int) -> list[int]:
-        """Return the ids to prefill next, from `start`: one chunk, or all of them on the plain path."""
+        """Return the ids to prefill next, from `start`: one chunk, or all remaining ids on the plain path."""
         if self.model.plain:
             return ids[start:]
         return ids[start : start + (CHUNK_DECODING if self.batch.rows else CHUNK_IDLE)]

@@ -326,7 +326,7 @@ class Cutter:
         self._searched = len(written)
 
     def _hold_partial_stop(self, end: int) -> int:
-        """Return `end`, or the start of a partial stop sequence at the end of the text if it is earlier."""
+        """Return `end` or the start of a trailing partial stop sequence, whichever is earlier."""
         longest = max(map(len, self._rule.texts))
         for at in range(max(self._start, len(self._all) - longest + 1), len(self._all)):
             rest = self._all[at:]
@@ -362,7 +362,7 @@ class Writer:
         return self._add(self._cutter.feed(self._detokenizer.feed(token)))
 
     def finish(self) -> str:
-        """Return the rest of the text after the last token id."""
+        """Return the remaining text once the last token id has been added."""
         text = self._cutter.feed(self._detokenizer.finish())
         return self._add(text + self._cutter.finish())
 

@@ -30,7 +30,7 @@ GIVEN = (
     "tools",
     "documents",
     "add_generation_prompt",
-    # Arguments of the Transformers function, whose names cannot be used for variables.
+    # Parameters of the Transformers function; template variables cannot have the same names.
     "conversations",
     "chat_template",
     "continue_final_message",

@@ -102,7 +102,7 @@ def join(parts: Iterable[Any]) -> str:
 
 
 def _integer(value: Any) -> int:
-    """Return the number of characters or items requested by an argument, or 0 if it is not an integer."""
+    """Return the number of characters or items requested by an argument; 0 if it is not an integer."""
     return abs(value) if isinstance(value, int) else 0
 
 
@@ -308,7 +308,8 @@ def _bound(function: Callable[..., Any], cost: Cost | None, skipped: int = 0) ->
         function: the filter or global.
         cost: function that estimates the size of the result; None if the result is never larger than the
             arguments.
-        skipped: number of arguments that Jinja passes before the filter's own, for example its context.
+        skipped: number of arguments that Jinja passes before the filter's own arguments, for example the
+            context.
     """
 
     @functools.wraps(function)  # keeps the attributes that Jinja uses to mark functions
@@ -377,7 +378,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return join(str(_finalize(value)) for value in values)
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
-        """Run a call. String and number methods are only run if their result is within the limit."""
+        """Run a call. String and number methods are only run if their result is within the size limit."""
         # Jinja wraps `str.format`; the original method is the wrapper's `__wrapped__`.
         method = getattr(__obj, "__wrapped__", __obj)
         owner = getattr(method, "__self__", None)
@@ -392,7 +393,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 
 
 def _finalize(value: Any) -> Any:
-    """Check the size of a value before it is converted to text, and return it."""
+    """Check the size of a value before it is converted to text, and return the value."""
     if not isinstance(value, str):
         measure(value)
     return value

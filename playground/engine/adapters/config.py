@@ -1,9 +1,9 @@
 """Check an adapter's `adapter_config.json` for settings that Tandem cannot reproduce exactly.
 
-PEFT acts on a configuration as soon as it is created: some initialisations rewrite the base weights,
-others replace layers of the base model. The file is therefore read as plain JSON, and every setting is
-checked here before it is passed to PEFT. Settings not listed here are accepted only if they are empty,
-because newer versions of PEFT also write settings that are not in use.
+PEFT acts on a configuration as soon as it is created: some initialisations rewrite the base weights, others
+replace layers of the base model. The file is therefore read as plain JSON, and every setting is checked here
+before it is passed to PEFT. Settings not listed here are accepted only if they are empty, because newer
+versions of PEFT also write unused settings.
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ UNUSED = {
     "qalora_group_size",
     "runtime_config",
 }
-"""Settings that PEFT reads only if they are enabled by another setting, which is checked. They are not passed
-to PEFT."""
+"""Settings that PEFT reads only if another setting enables them. The enabling setting is checked; the
+settings listed here are not passed to PEFT."""
 CHANGES_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga", "mica")
 CONVERT = (
     "save it as a plain LoRA with PEFT's save_pretrained(..., path_initial_model_for_weight_conversion=...)"

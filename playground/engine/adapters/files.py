@@ -34,7 +34,7 @@ Shape = tuple[int, ...]
 
 
 class MisfitError(InputError):
-    """Raised when an adapter's weights do not match its configuration for this base model."""
+    """Raised when an adapter's weights do not match the weights that PEFT expects for this base model."""
 
 
 def read_shapes(folder: Path, allow_pickle: bool) -> dict[str, Shape]:
@@ -152,7 +152,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 
 @dataclass
 class KeyMap:
-    """Mapping from the weight names in an adapter's file to weights of the adapter or of the base model."""
+    """Mapping from the weight names in an adapter's file to weights of the adapter or the base model."""
 
     names: dict[str, str]
     """Maps each name in the file to the name expected by PEFT, or to the name of a base weight."""
@@ -171,7 +171,7 @@ _SAVED = re.compile(r"\.modules_to_save\.[^.]+(?=\.)")
 
 
 def core_name(key: str) -> str:
-    """Strip the wrappers, prefixes and adapter name that tools add to the name of a weight.
+    """Strip the wrappers, prefixes and adapter name that tools add to a weight's name.
 
     Names with the same core refer to the same weight. For example,
     "base_model.model.model.layers.0.mlp.up_proj.lora_A.weight" and
@@ -222,7 +222,7 @@ def map_keys(
             unknown.append(key)
             continue
         if found in names.values():
-            # `original_module` is the base weight that the adapter's copy replaces, so the two may differ.
+            # `original_module` is the base weight that the adapter's copy replaces, so the values may differ.
             if ".original_module." not in key:
                 again[key] = found
             continue

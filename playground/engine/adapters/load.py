@@ -156,7 +156,7 @@ def read_adapter_weights(model: PreTrainedModel, folder: Path, allow_pickle: boo
 
 
 def _find_vocabulary(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
-    """Return the vocabulary size that an adapter was trained with, or None if it is the base model's."""
+    """Return the adapter's vocabulary size during training, or None if it equals the base model's."""
     here = model.get_input_embeddings().weight.shape[0]
     width = model.get_input_embeddings().weight.shape[1]
     ends = tuple(
@@ -176,10 +176,11 @@ def _find_vocabulary(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> int |
 
 
 def _select_embeddings(model: Any, skeleton: Skeleton, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Select complete embedding and output layer weights that differ from the base, by module path.
+    """Select the complete embedding and output layer weights that differ from the base, keyed by module path.
 
     Raises:
-        InputError: the base ties its embedding and output layer, but the file has different weights for them.
+        InputError: the base ties its embedding and output layer, but the file has different weights for the
+            two layers.
     """
     own = {name.removeprefix(PREFIX).removesuffix(".weight"): value for name, value in weights.items()}
     inside, outside = skeleton.embedding, skeleton.head
@@ -202,7 +203,7 @@ def _count_rows(model: Any, adapter: Adapter, skeleton: Skeleton) -> None:
     """Determine the vocabulary sizes of an adapter's own embeddings and output layer.
 
     Raises:
-        InputError: the output layer covers more tokens than the embeddings.
+        InputError: the output layer has a larger vocabulary than the embeddings.
     """
     inside, outside = (adapter.parts.get(path or "") for path in (skeleton.embedding, skeleton.head))
     adapter.embedding_rows = _count_copy_rows(inside)
@@ -222,7 +223,7 @@ def _count_rows(model: Any, adapter: Adapter, skeleton: Skeleton) -> None:
 
 
 def _count_copy_rows(part: Part | None) -> int | None:
-    """Return the number of weight rows in the module copy of a part, or None if the part has no copy."""
+    """Return the number of weight rows in a part's own module copy, or None if there is no module copy."""
     if part is None or part.copy is None:
         return None
     weight: Any = part.copy.weight
@@ -258,7 +259,7 @@ def _tunes(part: Any) -> bool:
 
 
 def _describe_warnings(card: AdapterCard, adapter: Adapter, settings: Settings) -> str | None:
-    """Format the warnings about a usable adapter, including a warning if its base has a different name."""
+    """Format the warnings about a usable adapter, including one if its card does not name the loaded base."""
     warnings = [f"Adapter {card.name!r}: {text}." for text in adapter.warnings]
     if not settings.same_base and not same_model(card.base_model, settings.base):
         named = f"was made for {quote(card.base_model, 150)}" if card.base_model else "does not name its base"
@@ -273,11 +274,12 @@ def _describe_warnings(card: AdapterCard, adapter: Adapter, settings: Settings) 
 # --- Base weights ---------------------------------------------------------------------------------
 
 CHUNK = 1 << 16
-"""Number of tensor elements per chunk in a checksum. The sum of each chunk is weighted by its position."""
+"""Number of tensor elements per chunk in a checksum. The sum of each chunk is weighted by the chunk's
+position."""
 
 
 def checksum(model: nn.Module) -> int:
-    """Compute a checksum of a model's weights and buffers, about as fast as the memory can be read."""
+    """Compute a checksum of a model's weights and buffers, at about the speed of reading them from memory."""
     total = 0
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
         if tensor.is_meta or not tensor.numel():

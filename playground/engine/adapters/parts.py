@@ -23,8 +23,8 @@ class Step(Protocol):
         """Return the output with the change applied.
 
         Args:
-            result: the rows' output so far, (n, T, out).
-            x: the rows' input, (n, T, in), or token ids, (n, T).
+            result: the rows' output so far, of shape (n, T, out).
+            x: the rows' input of shape (n, T, in), or token ids of shape (n, T).
         """
 
 
@@ -87,9 +87,9 @@ class TokenRows:
     """Trained embedding rows of the tokens listed in the setting `trainable_token_indices`."""
 
     ids: Tensor
-    """Token ids, (n,)."""
+    """Token ids, shape (n,)."""
     rows: Tensor
-    """Embedding rows, (n, out), already multiplied by the scale of the embedding layer."""
+    """Embedding rows of shape (n, out), already multiplied by the embedding layer's scale."""
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
         """Replace the embeddings of the trained tokens; see `Step.apply`."""
@@ -100,12 +100,12 @@ class TokenRows:
 
 @dataclass(frozen=True)
 class TokenColumns:
-    """Trained rows of an output layer tied to the embedding, for the logits of individual tokens."""
+    """Trained rows of an output layer tied to the embedding; they replace the logits of individual tokens."""
 
     ids: Tensor
-    """Token ids, (n,)."""
+    """Token ids, shape (n,)."""
     rows: Tensor
-    """Trained rows, (n, in)."""
+    """Trained rows, shape (n, in)."""
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
         """Replace the logits of the trained tokens; see `Step.apply`."""
@@ -117,7 +117,7 @@ class Bias:
     """A trained bias that replaces the module's bias."""
 
     change: Tensor
-    """The trained bias minus the module's bias, (out,)."""
+    """The trained bias minus the module's bias, shape (out,)."""
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
         """Add the difference between the biases to the output; see `Step.apply`."""
@@ -129,7 +129,7 @@ class Ia3:
     """IA3 step that multiplies the output by a learned vector."""
 
     vector: Tensor
-    """The learned vector, (out,)."""
+    """The learned vector, shape (out,)."""
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
         """Multiply the output by the learned vector; see `Step.apply`."""
@@ -174,15 +174,17 @@ class Adapter:
     serving: str
     """User-facing description of the changes."""
     embedding_rows: int | None = None
-    """Number of rows in the adapter's own embeddings; None if it uses those of the base model."""
+    """Number of rows in the adapter's own embeddings; None if the adapter uses the base model's
+    embeddings."""
     logits: int | None = None
-    """Number of tokens in the adapter's own output layer; None if it uses that of the base model."""
+    """Vocabulary size of the adapter's own output layer; None if the adapter uses the base model's output
+    layer."""
     warnings: list[str] = field(default_factory=list)
     """Warnings about the adapter, as clauses without a final period."""
 
 
 def features(module: Any) -> tuple[int, int] | None:
-    """Return the number of input and output features of a linear layer, quantised or not.
+    """Return the numbers of input and output features of a linear layer, quantised or not.
 
     Returns:
         (in, out), or None if the module is not a linear layer.

@@ -16,7 +16,7 @@ from typing import Any
 from playground.types import InputError
 
 SECONDS = 10.0
-"""Time limit for all patterns of an adapter together, including the startup of the subprocess."""
+"""Time limit in seconds for all of an adapter's patterns combined, including the subprocess startup."""
 SETTINGS = (
     "target_modules",
     "exclude_modules",
@@ -45,7 +45,7 @@ for pattern in patterns:
 
 
 def check_patterns(settings: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Check that an adapter's patterns can be matched against the base's module names in time.
+    """Check that an adapter's patterns match the base's module names within the time limit.
 
     Args:
         settings: the adapter's checked configuration.

@@ -64,7 +64,8 @@ class Skeleton:
         Args:
             base: the base model; only its class and configuration are used.
             settings: the adapter's checked configuration.
-            tokens: vocabulary size that the adapter was trained with; None for that of the base model.
+            tokens: vocabulary size that the adapter was trained with; None if it equals the base model's
+                vocabulary size.
 
         Raises:
             InputError: PEFT rejects the configuration for this base model. The message is a clause; the
@@ -100,7 +101,7 @@ class Skeleton:
         return {name: tuple(value.shape) for name, value in state.items()}
 
     def own_embeddings(self) -> dict[str, Shape]:
-        """Return the names and shapes of complete embeddings and output layers that the file can contain."""
+        """Return the names and shapes of optional complete embedding and output layer weights in the file."""
         found = {}
         for path in (self.embedding, self.head):
             if path is not None:
@@ -109,9 +110,9 @@ class Skeleton:
         return found
 
     def aliases(self) -> dict[str, str]:
-        """Map the second names of weights that PEFT writes twice to their main names.
+        """Map the alternative names of weights that PEFT writes twice to the main names.
 
-        PEFT writes the trained tokens of a tied output layer twice.
+        PEFT writes the trained token weights of a tied output layer twice.
         """
         last = ".token_adapter.trainable_tokens_delta"
         tied = self.is_tied and self.embedding is not None and self.head is not None
@@ -174,12 +175,12 @@ def _base_layer(module: Any) -> Any:
 
 @dataclass
 class Collector:
-    """Collector of the values that PEFT loaded into a skeleton, as one part per base module."""
+    """Collector that converts the values loaded by PEFT into one part per base module."""
 
     skeleton: Skeleton
     base: PreTrainedModel
     own: Mapping[str, Tensor]
-    """Weights of complete embeddings and output layers from the file, by module path."""
+    """Complete embedding and output layer weights from the file, keyed by module path."""
 
     def __post_init__(self) -> None:
         self.parts: dict[str, Part] = {}
@@ -191,7 +192,7 @@ class Collector:
         self.is_dora = False
 
     def collect(self) -> dict[str, Part]:
-        """Collect the parts of all modules, by path.
+        """Return the parts of all modules, keyed by module path.
 
         Raises:
             InputError: the changes to a module cannot be reproduced exactly. The message is a clause; the
@@ -268,7 +269,7 @@ class Collector:
 
         Args:
             path: the module path.
-            wanted: the required number of input and output features.
+            wanted: the required numbers of input and output features.
 
         Raises:
             InputError: the layer has a different number of features.
@@ -356,7 +357,8 @@ class Collector:
         module = wrapper.modules_to_save[INNER]
         if any(isinstance(inner, BaseTunerLayer) for inner in module.modules()):
             raise InputError(f"it both replaces {path} and adapts layers inside it")
-        # Also count inputs with default values: OPT, for example, passes one to its position embeddings.
+        # Also count inputs with default values: OPT, for example, passes such an input to its position
+        # embeddings.
         inputs = [
             parameter
             for parameter in list(inspect.signature(type(module).forward).parameters.values())[1:]
@@ -437,7 +439,7 @@ class Collector:
 
 
 def _is_inner(path: str) -> bool:
-    """Return whether a tuner layer is inside a wrapper, which is collected as a whole."""
+    """Return whether a tuner layer is inside a wrapper. Such wrappers are collected as a whole."""
     return ".modules_to_save." in f".{path}." or path.endswith("token_adapter")
 
 

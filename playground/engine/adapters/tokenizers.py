@@ -45,7 +45,7 @@ def read_adapter_text(name: str, folder: Path, base: Path | None) -> AdapterText
     Args:
         name: the adapter's name.
         folder: the adapter's folder.
-        base: the base model's folder; None if it has none, for example if it is a single GGUF file.
+        base: the base model's folder; None if there is no folder, for example for a single GGUF file.
 
     Raises:
         InputError: a file cannot be read.

@@ -21,7 +21,7 @@ Report = Callable[[str, float], None]
 work, from 0 to 1. It can stop the work by raising a BaseException, which library code does not swallow."""
 
 CARD_FILES = ["*.json", "*.jinja", "*.toml"]
-"""Patterns of the files needed to read an adapter card; the weights are downloaded later."""
+"""Glob patterns for the files needed to read an adapter card; the weights are downloaded later."""
 SMALL_FILES = [
     *CARD_FILES,
     "*.txt",
@@ -34,7 +34,7 @@ SMALL_FILES = [
 """Patterns of configuration, tokenizer and template files. Weight files are selected by name; no other files
 are downloaded."""
 FIRST, LAST = 0.05, 0.15
-"""Progress of a load, 0 to 1, at the start and end of the download."""
+"""Overall loading progress (0 to 1) at the start and at the end of the download."""
 
 
 def find_folder(
@@ -47,8 +47,8 @@ def find_folder(
 ) -> Path:
     """Return the local folder of a source, downloading a Hub repository to the local cache if needed.
 
-    Interrupted downloads are resumed. Only required files are downloaded: no second format of the same
-    weights, and no training state.
+    Interrupted downloads are resumed. Only required files are downloaded, not the same weights in a second
+    format, nor the training state.
 
     Args:
         source: a folder, Hub id or GGUF file, in the form accepted by `sources.find_source`. For a GGUF file,
@@ -59,7 +59,7 @@ def find_folder(
         remote_code: whether to also download the repository's Python files.
 
     Raises:
-        InputError: the folder or repository does not exist, access is refused, or the Hub cannot be reached
+        InputError: the folder or repository does not exist, access is denied, or the Hub cannot be reached
             and the files are not in the local cache.
     """
     found = find_source(source)
@@ -112,7 +112,7 @@ def _list_weights(
     """List the weight files to download from a repository.
 
     Raises:
-        InputError: the repository has no weight files, or only files that are not allowed.
+        InputError: the repository has no weight files, or only weight files that are not allowed.
     """
     where = str(found.repository)
     if found.file is not None:
@@ -272,7 +272,7 @@ def fetch_cards(library: Library, report: Report | None = None) -> dict[str, Inp
     """Download the adapter cards and the chat template that the library needs to build lanes.
 
     Returns:
-        Errors by adapter name. Adapters without an error are added to the library.
+        Error messages, keyed by adapter name. Adapters without an error are added to the library.
 
     Raises:
         InputError: the base model cannot be found.

@@ -15,8 +15,8 @@ WEIGHTS = {
 }
 """Weight file names of a model or adapter, keyed by the name of its configuration file."""
 LEAST = 1_000_000
-"""Minimum size in bytes for a download to count as started. Small files are also downloaded to read an
-adapter card or a chat template."""
+"""Minimum size in bytes for a download to count as started. Small files do not count, because they are also
+downloaded to read an adapter card or a chat template."""
 
 
 def measure_cached(source: str) -> Cached:

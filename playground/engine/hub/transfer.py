@@ -1,8 +1,8 @@
 """Download files from the Hugging Face Hub into the local cache, with progress reports and resumption.
 
 After an interruption, huggingface_hub restarts a file from the beginning. This module therefore downloads
-large files itself, to ``<etag>.incomplete`` in the cache's blobs folder, and resumes interrupted files from
-there. huggingface_hub then finds the complete blobs and does the rest.
+large files itself, to ``<etag>.incomplete`` in the cache's blobs folder, and resumes an interrupted download
+from that file. huggingface_hub then finds the complete blobs and finishes the download.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CHUNK = 1 << 20
 """Download chunk size in bytes. Progress is counted per chunk, and huggingface_hub's default of 10 MB takes
 too long on a slow connection."""
 LARGE = 10_000_000
-"""Minimum size in bytes of a file whose interrupted download is resumed."""
+"""Minimum file size in bytes for resuming an interrupted download."""
 WORKERS = 4
 """Number of large files downloaded at the same time."""
 LOOK_EVERY = 0.1
@@ -114,7 +114,10 @@ class _Progress:
             self._came += count
 
     def report(self) -> None:
-        """Report the number of bytes so far. Must be called in the thread that started the download."""
+        """Report the number of bytes downloaded so far.
+
+        Must be called in the thread that started the download.
+        """
         self._say(min(self._came, self.total), self.total)
 
 
@@ -196,8 +199,8 @@ def _continue(partial: Path, about: Any, headers: dict[str, str], progress: _Pro
             expected_size=about.size,
             tqdm_class=_bar(progress, quiet=True),
         )
-    # The checksum is verified only for resumed downloads. For others, only the length is checked, as in
-    # huggingface_hub.
+    # The checksum is verified only for resumed downloads. For other downloads, only the length is checked, as
+    # in huggingface_hub.
     if here and len(about.etag) == 64:
         with partial.open("rb") as data:
             return bool(hashlib.file_digest(data, "sha256").hexdigest() == about.etag)
@@ -219,7 +222,7 @@ def _bar(progress: _Progress, quiet: bool = False) -> Any:
 
     Args:
         progress: the counter to which bytes are added.
-        quiet: only count bytes, because another thread reports them.
+        quiet: whether to count bytes without reporting the total, because another thread reports it.
     """
     from huggingface_hub.utils.tqdm import tqdm
 

@@ -31,11 +31,12 @@ HEADS = {
     "ForRewardModel": "has a reward head that scores answers",
     "RewardModel": "has a reward head that scores answers",
 }
-"""Class name suffixes of models that are not causal language models, and the reasons for error messages."""
+"""Class name suffixes of models that are not causal language models, with reasons for error messages."""
 HEADLESS = "Model"
 WITH_HEAD = ("LMHeadModel", "DoubleHeadsModel")
 DECODER_TYPES = {"reformer", "cpmant"}
-"""Model types that are decoders by default, although Transformers has a masked language model for them."""
+"""Model types that are decoders by default, although Transformers also has masked language models of these
+types."""
 OWN_WAYS = {
     "xlm": "generates text with a mask token that only its own `generate` inserts",
     "xlnet": "generates text with a permutation mask that only its own `generate` builds",
@@ -51,7 +52,7 @@ def refuse_architecture(config: Any, base: str) -> None:
         base: the model's name, as given by the user.
 
     Raises:
-        InputError: the model is of a different kind, which the message names.
+        InputError: the model is not a causal language model; the message gives the reason.
     """
     if reason := _explain(config):
         raise InputError(

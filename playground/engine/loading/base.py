@@ -133,7 +133,7 @@ def _read_config(folder: Path, base: str) -> dict[str, Any]:
 
 
 def _check_code(raw: Mapping[str, Any], base: str, remote_code: bool) -> None:
-    """Reject a base model that needs Python code from its repository, unless that code may run."""
+    """Reject a base model that needs Python code from its repository, unless running that code is allowed."""
     if raw.get("auto_map") and raw.get("model_type") not in CONFIG_MAPPING and not remote_code:
         raise InputError(
             f"{base} needs Python code from its repository, which Tandem does not run by default: review "

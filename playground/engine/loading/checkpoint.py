@@ -124,7 +124,7 @@ MOST = {
     "num_local_experts": 100_000,
     "num_experts": 100_000,
 }
-"""Largest plausible value of each number in a configuration. The smallest is always 1."""
+"""Largest plausible value of each number in a configuration. The smallest plausible value is always 1."""
 COUNTS = {
     re.compile(r"(\w*_)?labels"): 100_000,
     re.compile(r"(\w*_)?(layers?|blocks|stages|depths?)"): 10_000,

@@ -67,7 +67,10 @@ def _choose_attention(config: Any) -> str | None:
 
 
 def _needs_4bit(device: torch.device, parameters: int) -> bool:
-    """Return whether `--quantize auto` selects 4-bit: always on CUDA, on CPU only if float32 does not fit."""
+    """Return whether `--quantize auto` selects 4-bit.
+
+    It always does on CUDA. On CPU, it only does if the weights do not fit in memory in float32.
+    """
     if device.type == "cuda":
         return True
     return 4 * parameters > MOST_OF_MEMORY * free_memory(device)

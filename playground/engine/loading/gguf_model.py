@@ -1,4 +1,4 @@
-"""Load a base model from a GGUF file, dequantised by Transformers, and check that nothing is lost.
+"""Load a base model from a GGUF file, dequantised by Transformers, and check that nothing in it is ignored.
 
 Transformers' GGUF loader silently ignores hyperparameters and tensors that it does not know. This module
 restores them if it can do so exactly; otherwise, it rejects the file.
@@ -44,7 +44,7 @@ HARMLESS = {
     "expert_used_count": 0,
 }
 """Hyperparameters that can be ignored if they have the given value, because they then have no effect or
-follow from the shapes of the weights. None matches any value."""
+follow from the shapes of the weights. The value None matches any value."""
 ROPE_TENSOR = "rope_freqs.weight"
 DIGITS_ALONE = ("smollm", "refact", "command-r", "starcoder", "codeshell", "exaone", "minerva-7b")
 """Pre-tokenizers that split off each digit and then split text like GPT-2."""
@@ -202,7 +202,7 @@ def _floats(header: GgufFile, tensor: GgufTensor) -> list[float]:
 
 
 def _llama3(factors: list[float], config: Any) -> dict[str, Any] | None:
-    """Return the Llama 3 RoPE scaling parameters that produce these factors, or None if none do.
+    """Return the Llama 3 RoPE scaling parameters that produce these factors, or None if no parameters do.
 
     The factor is 1 for short wavelengths, largest for long wavelengths, and interpolated in between.
     """

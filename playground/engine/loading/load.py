@@ -75,7 +75,7 @@ class Loaded:
     warnings: tuple[str, ...]
     """Warnings about the base model, each a full sentence."""
     plain: str | None
-    """Reason why the layer types prevent decoding all rows in one batch; None if they do not."""
+    """Reason why the layer types prevent decoding all rows in one batch; None if one batch is possible."""
     parameters: int
     context: int
     """Context length in tokens."""
@@ -90,7 +90,7 @@ class Loaded:
     probe: list[int]
     """Token ids of the fixed text used to check the model and its adapters."""
     base_logits: torch.Tensor
-    """Logits of the base model on the fixed text, (T, V), computed before any adapter is loaded."""
+    """Base model logits of shape (T, V) on the fixed text, computed before any adapter is loaded."""
 
 
 def load(settings: Settings, library: Library, report: Report, refused: Reasons | None = None) -> Loaded:
@@ -174,7 +174,7 @@ def _load_model(settings: Settings, base: Base, device: torch.device, report: Re
 
 
 def _probe_base(base: Base, model: PreTrainedModel, probe: Sequence[int]) -> torch.Tensor:
-    """Compute the base model's logits on the fixed text, (T, V), and check them for NaN and infinity."""
+    """Compute the base model's logits of shape (T, V) on the fixed text; check them for NaN and infinity."""
     logits = probe_logits(model, probe)
     check_numbers(base.name, model, logits)
     return logits
@@ -190,7 +190,7 @@ def _describe_precision(settings: Settings, base: Base, model: Any) -> str:
 
 
 def _find_row_mixing(layers: tuple[tuple[str, int], ...]) -> str | None:
-    """Explain why the layer types make rows in a batch depend on each other; None if they do not."""
+    """Explain why the layer types make rows in a batch depend on each other; None if rows are independent."""
     if any("int8" in kind for kind, _ in layers):
         return "rounding in its 8-bit layers (LLM.int8) depends on the other rows in the batch"
     return None

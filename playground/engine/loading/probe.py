@@ -12,16 +12,16 @@ PROBE = (
     "power as they can, and both turn the pedals at the same time. What do you think: is it faster than two "
     "bicycles?"
 )
-"""The test text, long enough to avoid the code paths for few rows in `linear`."""
+"""The test text, long enough to avoid the code paths for small batches in `linear`."""
 
 
 def probe_logits(model: Any, probe: Sequence[int]) -> torch.Tensor:
-    """Compute a model's logits at every position of the test text, (T, V), without a cache."""
+    """Compute a model's logits of shape (T, V) at every position of the test text, without a cache."""
     return probe_rows(model, probe, 1)[0]
 
 
 def probe_rows(model: Any, probe: Sequence[int], rows: int) -> torch.Tensor:
-    """Compute the logits, (B, T, V), of a batch with the same text in all B rows."""
+    """Compute the logits of shape (B, T, V) for a batch with the same text in all B rows."""
     ids = torch.tensor([list(probe)] * rows, device=model.device)
     # On CPUs with AVX512-BF16, 4-bit layers repack their weights during the first forward pass. DoRA
     # adapters, which dequantise the weights, would then get wrong values. Training mode prevents this.
