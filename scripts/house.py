@@ -7,8 +7,8 @@ table of folders.
 Product code is ``app.py`` and ``playground/``. Docstrings, comments and blank lines count as lines.
 
 The check for unused definitions compares names, because attributes have no known type. It therefore misses an
-unused definition whose name also occurs in code that is used: as an identifier, an attribute, a keyword
-argument or an entire string.
+unused definition if its name also occurs in used code as an identifier, an attribute, a keyword argument or
+an entire string.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ LONG_FUNCTION_LINES = 50
 LONG_FUNCTIONS = 10
 
 MARKERS = ("# For tests.", "# Called by Gradio.", "# Used by the token lens, to come.")
-"""Comments that mark the definition on their line as intentionally unused by the product."""
+"""Trailing comments that mark a definition as intentionally unused by the product."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A definition or file and its size."""
+    """A definition or file, with its size."""
 
     path: str
     line: int
@@ -54,14 +54,14 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Definition:
-    """A function, class, constant or method, and the names that it uses."""
+    """A function, class, constant or method, with the names that it uses."""
 
     place: Place
     words: frozenset[str]
     owner: int | None = None
-    """For a method: the index of its class in the list of definitions."""
+    """For a method, the index of its class in the list of definitions."""
     is_entry: bool = False
-    """Whether Python or another package uses the definition without naming it."""
+    """Whether Python or another package uses the definition without a reference in the product's code."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +107,7 @@ class Module:
                 yield self.place(node, node.name), methods
 
     def import_source(self, node: ast.ImportFrom) -> str:
-        """Return the absolute name of the module that ``from ... import`` imports from."""
+        """Return the absolute name of the module in a ``from ... import`` statement."""
         if not node.level:
             return node.module or ""
         parents = self.package.split(".")
@@ -115,7 +115,7 @@ class Module:
         return ".".join([*parents, node.module] if node.module else parents)
 
     def imports(self) -> dict[str, str]:
-        """Return the absolute dotted name of each imported local name."""
+        """Map each imported local name to its absolute dotted name."""
         found: dict[str, str] = {}
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):
@@ -128,11 +128,11 @@ class Module:
         return found
 
     def has_marker(self, node: ast.stmt) -> bool:
-        """Return whether the line of a definition has one of `MARKERS`."""
+        """Return whether a definition is marked with one of `MARKERS`."""
         return any(marker in self.lines[node.lineno - 1] for marker in MARKERS)
 
     def place(self, node: ast.stmt, name: str) -> Place:
-        """Return the place of a definition."""
+        """Return the location of a definition."""
         return Place(path=self.path, line=node.lineno, name=name, size=_length(node))
 
 
@@ -167,7 +167,7 @@ def find_circles(modules: Sequence[Module]) -> list[list[str]]:
 
 
 class Bases:
-    """Finds the names that classes inherit from outside the product."""
+    """Resolver for the names that classes inherit from outside the product."""
 
     def __init__(self, modules: Iterable[Module]) -> None:
         self.modules = {module.name: module for module in modules}
@@ -204,12 +204,12 @@ class Bases:
 
 
 def find_unused(modules: Sequence[Module], texts: Iterable[str]) -> list[Place]:
-    """Find definitions that no used code of the product names.
+    """Find definitions that are not referenced by any used code of the product.
 
-    Used code is everything outside definitions, and all definitions that used code names. A definition
-    cannot be used by itself, nor by unused definitions only. A name occurs as an identifier, an attribute, a
-    keyword argument, the source of an import alias, or an entire string. Exporting a name from a package does
-    not count as a use.
+    Used code is all code outside definitions, plus all definitions referenced by used code. A definition that
+    is referenced only by itself or by unused definitions is therefore unused. A reference is any occurrence
+    of the name as an identifier, an attribute, a keyword argument, the source of an import alias, or an
+    entire string. Exporting a name from a package does not count as a use.
 
     Special methods are not reported. Neither are methods that override a method of a base class from the
     standard library; methods of classes derived from other packages, which may call them; functions
@@ -323,7 +323,7 @@ def _dotted(node: ast.expr) -> str:
 
 
 def _standard(name: str) -> object:
-    """Return an object of the standard library by its dotted name, or None."""
+    """Return the standard library object with the given dotted name, or None."""
     module, _, attribute = name.rpartition(".")
     if module.partition(".")[0] not in sys.stdlib_module_names:
         return None
@@ -331,12 +331,12 @@ def _standard(name: str) -> object:
 
 
 def _class_names(found: object) -> set[str] | None:
-    """Return the names of all attributes of a class and its bases, or None for anything but a class."""
+    """Return the names of all attributes of a class and its bases, or None if the object is not a class."""
     return {name for each in found.__mro__ for name in vars(each)} if isinstance(found, type) else None
 
 
 def _collect_definitions(module: Module, bases: Bases, found: list[Definition]) -> set[str]:
-    """Append a module's definitions to `found`, and return the names used outside of them."""
+    """Append a module's definitions to `found`, and return the names used outside these definitions."""
     outside: set[str] = set()
     for node in module.tree.body:
         names = _defined_names(node)
@@ -448,9 +448,7 @@ def _reachable(graph: Mapping[str, set[str]], start: str) -> set[str]:
 
 
 def _words(tree: ast.AST) -> Iterator[str]:
-    """Yield all strings, and all names that are read, imported under an alias, or used as keyword
-    arguments.
-    """
+    """Yield all strings, and all names that are read, imported with an alias, or used as keywords."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             yield node.id

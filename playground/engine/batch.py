@@ -85,7 +85,7 @@ class Batch:
         return outgrown
 
     def clear(self) -> list[AnswerJob]:
-        """Remove and return all rows without storing their keys and values."""
+        """Remove and return all rows without storing their keys and values in the prefix cache."""
         rows, self.rows, self.kv = self.rows, [], None
         return rows
 

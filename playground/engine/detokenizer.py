@@ -55,7 +55,7 @@ class Detokenizer:
                 together with the answer, so that the answer keeps its leading space.
         """
         self._decode = decode
-        self._open: dict[int, bool] = {}  # cached results of `_is_open`, by token
+        self._open: dict[int, bool] = {}  # cached results of `_is_open`, keyed by token id
         self._bytes: list[int] = []  # at most two raw byte ids, since one may be a literal U+FFFD
         self._searched = False
         self._fallback = False  # whether the vocabulary is known to decode byte tokens as runs
@@ -64,7 +64,9 @@ class Detokenizer:
             start -= 1
         self._window = list(prompt_ids[start:])
         self._known = len(self._window)  # number of window ids whose text has been returned
-        self._returned = len(decode(self._window)) if self._window else 0  # length of that text
+        self._returned = (
+            len(decode(self._window)) if self._window else 0
+        )  # length of the window's returned text
 
     def feed(self, token: int, following: int | None = None) -> str:
         """Add a token and return the text that has become final, often an empty string.

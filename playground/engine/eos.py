@@ -30,7 +30,7 @@ def resolve_stop_tokens(tokenizer: Tokenizer, rule: StopRule) -> tuple[StopRule,
 
 
 def describe_stops(status: AdapterStatus, model: Model, library: Library) -> AdapterStatus:
-    """Add the EOS tokens and stop sequences of an adapter's chat lane to its status.
+    """Add the EOS tokens and stop sequences of an adapter's chat lane to the adapter's status.
 
     Also adds a warning if the adapter's chat format cannot be read or used.
     """

@@ -116,7 +116,7 @@ class Job(ABC):
 
 
 class AnswerJob(Job):
-    """A job that prefills the prompt of one row of a stream, then decodes its answer in the batch."""
+    """A job that prefills the prompt of one row, then decodes the row's answer in the batch."""
 
     decodes = True
 

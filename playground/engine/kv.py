@@ -6,7 +6,7 @@ columns before a shorter row are padding, which the attention mask hides. All la
 including sliding-window layers. The window mask compares columns; since rows are right-aligned, the distance
 between two columns equals the distance between their positions, and the window is exact.
 
-    B rows, L layers, H key/value heads, T positions, D head size
+    Dimensions: B rows, L layers, H key/value heads, T positions, D head size
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LayerKV = tuple[Tensor, Tensor]
 class _Columns:
     """The number of columns in use, shared by a batch and its layers.
 
-    The layers hold no reference to the batch itself, because a reference cycle would keep their buffers alive
+    The layers hold no reference to the batch itself, because a reference cycle would keep the buffers alive
     until Python's garbage collector runs.
     """
 
@@ -107,7 +107,8 @@ class BatchKV(Cache):
 
         Args:
             layers: number of layers.
-            rows: the keys and values of each row, by layer. If empty, the batch has a single empty row.
+            rows: the keys and values of each row, by layer. If `rows` is empty, the batch has a single empty
+                row.
         """
         self._columns = _Columns()
         super().__init__(layers=[_Layer(self._columns) for _ in range(layers)])

@@ -84,7 +84,7 @@ class Stack:
 
 @dataclass
 class Pass:
-    """Properties of the current forward pass, shared by all sites."""
+    """Properties of the current forward pass, shared by all modified modules."""
 
     tokens: int | None = None
     """Number of tokens in each row; None if unknown."""

@@ -36,7 +36,7 @@ class Scheduler:
         self.batch = Batch(model, store)
         self.waiting: list[Job] = []
         """Jobs that are not yet fully prefilled, in order of arrival."""
-        self._oldest_first = itertools.cycle((True, False))  # used by `_next_job` to alternate
+        self._oldest_first = itertools.cycle((True, False))  # whether `_next_job` prefers the oldest job
         self._ready_at = time.monotonic()
 
     @property

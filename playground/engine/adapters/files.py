@@ -128,7 +128,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
             weights = load_file(path)
         else:
             weights = torch.load(folder / PICKLED, map_location="cpu", weights_only=True)
-    # The libraries' messages refer to their internals, so they are only kept as the cause of the error.
+    # The libraries' error messages refer to internals, so they are kept only as the cause of the new error.
     except Exception as error:
         name = WEIGHTS if path.is_file() else PICKLED
         raise InputError(
@@ -159,7 +159,7 @@ class KeyMap:
     mapped: list[str]
     """Names in the file that differ from the names expected by PEFT."""
     again: dict[str, str]
-    """Maps duplicate names in the file to the names of the weights that they repeat. PEFT writes some weights
+    """Maps each duplicate name in the file to the main name of the same weight. PEFT writes some weights
     twice."""
 
 
@@ -205,8 +205,8 @@ def map_keys(
         aliases: maps the second names of weights that PEFT writes twice to their main names.
 
     Raises:
-        MisfitError: names are missing, unknown or ambiguous, or shapes differ. The message is a clause with
-            the first three names and the probable cause, which the caller turns into a sentence.
+        MisfitError: names are missing, unknown or ambiguous, or shapes differ. The message is a clause that
+            gives the first three names and the probable cause; the caller turns it into a sentence.
     """
     allowed = {**extra, **expected}
     by_core: dict[str, list[str]] = {}

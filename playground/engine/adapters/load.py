@@ -2,7 +2,8 @@
 
 Every adapter is checked in three steps before it is used: its configuration (`config`), the names and shapes
 in its file (`files`), and its values as loaded by PEFT into a skeleton model (`skeleton`). None of these
-steps changes the base model; a checksum of the base weights is compared after each adapter to verify this.
+steps changes the base model; to verify this, a checksum of the base weights is compared after loading each
+adapter.
 """
 
 from __future__ import annotations

@@ -101,7 +101,10 @@ class Skeleton:
         return {name: tuple(value.shape) for name, value in state.items()}
 
     def own_embeddings(self) -> dict[str, Shape]:
-        """Return the names and shapes of optional complete embedding and output layer weights in the file."""
+        """Return the expected names and shapes of complete embedding and output layer weights.
+
+        The adapter's file may contain these weights, but does not have to.
+        """
         found = {}
         for path in (self.embedding, self.head):
             if path is not None:
@@ -423,7 +426,7 @@ class Collector:
         self._part(path).steps.append(step)
 
     def _collect_biases(self) -> None:
-        """Collect the trained biases of base modules (setting `bias`)."""
+        """Collect the trained biases of base modules (PEFT's setting `bias`)."""
         for name, value in self.skeleton.model.named_parameters():
             if value.is_meta or f".{INNER}" in name:
                 continue

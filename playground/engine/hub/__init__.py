@@ -31,8 +31,8 @@ SMALL_FILES = [
     "*.vocab",
     "additional_chat_templates/*.jinja",
 ]
-"""Patterns of configuration, tokenizer and template files. Weight files are selected by name; no other files
-are downloaded."""
+"""Glob patterns for configuration, tokenizer and template files. Weight files are selected by name; no other
+files are downloaded."""
 FIRST, LAST = 0.05, 0.15
 """Overall loading progress (0 to 1) at the start and at the end of the download."""
 

@@ -49,7 +49,7 @@ def has_token() -> bool:
 
 
 def _find_snapshot(folder: Path, revision: str) -> Path:
-    """Return the path of the snapshot folder for a revision; it may not exist."""
+    """Return the path of the snapshot folder for a revision; the folder may not exist."""
     ref = folder / "refs" / revision
     return folder / "snapshots" / (ref.read_text(encoding="utf-8").strip() if ref.is_file() else revision)
 
@@ -71,6 +71,6 @@ def _is_complete(snapshot: Path) -> bool:
 def _has_shards(index: Path) -> bool:
     try:
         names = read_object(index).get("weight_map")
-    except InputError:  # the index is truncated, which the next download will report
+    except InputError:  # the index is truncated; the next download will report this
         return False
     return isinstance(names, dict) and all((index.parent / str(name)).is_file() for name in names.values())

@@ -228,7 +228,7 @@ def _bar(progress: _Progress, quiet: bool = False) -> Any:
 
     class Bar(tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            # A snapshot download has several bars; only the one with this name counts bytes.
+            # A snapshot download has several progress bars; only the bar with this name counts bytes.
             self.counts = quiet or kwargs.get("name") == "huggingface_hub.snapshot_download"
             super().__init__(*args, **{**kwargs, "disable": True})  # type: ignore[no-untyped-call]
 

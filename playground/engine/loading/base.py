@@ -39,11 +39,11 @@ class Base:
     """A base model with local files and a validated configuration, before its weights are loaded."""
 
     name: str
-    """The name, as given by the user."""
+    """Name of the base model, as given by the user."""
     folder: Path
     config: Any
     parameters: int
-    """Number of parameters according to the configuration, which counts packed weights as unpacked."""
+    """Number of parameters according to the configuration. Packed weights are counted as unpacked."""
     method: str | None = None
     """Quantisation method of the saved weights, from `quantised.find_method`."""
     header: GgufFile | None = None

@@ -44,7 +44,8 @@ PREFIX_SHARE = 0.25
 THREADS = torch.get_num_threads()
 """PyTorch's default number of threads on this machine, read before it is changed."""
 MOST_THREADS = 16
-"""Maximum number of threads. Decoding few rows is memory-bound, so more threads do not speed it up."""
+"""Maximum number of threads. Decoding a few rows is memory-bound, so more threads do not speed up
+decoding."""
 SMALL_MODEL = 20_000_000
 """Number of parameters below which only one thread is used, because decoding steps are too short to
 parallelise. On a busy machine, waiting for a second thread made decoding 40 times slower (12.6 s instead of

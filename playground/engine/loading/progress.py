@@ -18,7 +18,7 @@ Share = Callable[[float], None]
 """A report function, called with the fraction of weights loaded so far, from 0 to 1."""
 
 _thread = threading.local()
-"""Stores `report`, the report function of the current thread, or None."""
+"""Thread-local storage for `report`, the current thread's report function (None if not set)."""
 
 
 def install_hooks() -> None:
