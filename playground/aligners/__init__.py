@@ -42,7 +42,7 @@ class AlignerClass(Protocol):
     kind: str
     """Identifier of the aligner in lane specs and in the database."""
     lane: LaneKind
-    """Spec syntax and labels of the aligner's lanes, and the options that the UI offers for them."""
+    """Description of the aligner's lanes: spec syntax, labels, and the options offered in the UI."""
 
     def build(self, options: Mapping[str, str], shelf: Shelf) -> Aligner:
         """Build an aligner from string options. Raises InputError for an unknown or invalid option."""
@@ -63,7 +63,7 @@ def aligners() -> dict[str, AlignerClass]:
 
 
 def classes_by_name() -> dict[str, AlignerClass]:
-    """Return all aligner classes, keyed by their names in lane specs. Adapters cannot have these names."""
+    """Return all aligner classes, keyed by their names in lane specs. Adapters cannot use these names."""
     named = dict(aligners())
     for found in aligners().values():
         if found.lane.alias:

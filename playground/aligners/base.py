@@ -11,17 +11,17 @@ from playground.types import Message, SelectedDemo, StopName
 
 @dataclass(frozen=True, kw_only=True)
 class LaneKind:
-    """Spec syntax and labels of one aligner's lanes, and the options that the UI offers for them."""
+    """Description of an aligner's lanes: spec syntax, labels, and the options offered in the UI."""
 
     label: str
     """Short display name of the aligner's lanes."""
     adapter_label: str = ""
-    """Display name of lanes with an adapter, followed by the adapter's label in the UI; "" to use `label`."""
+    """Display name of lanes that use an adapter; "" to use `label`. The UI appends the adapter's label."""
     alias: str = ""
     """Alternative name of the aligner in lane specs, preferred by the UI; "" for none."""
     adapter: Literal["none", "optional", "name"] = "none"
-    """Whether lanes accept ``adapter=NAME``. With "name", an adapter is required, and the adapter's name is a
-    valid lane spec by itself; only one aligner can use this value."""
+    """Whether lanes accept ``adapter=NAME``. If the value is "name", an adapter is required, and the
+    adapter's name alone is a valid lane spec. Only one aligner can use the value "name"."""
     demonstrations: bool = False
     """Whether lanes support the options in `demonstration_options`: demos, k, pick, ablation, seed, other."""
     chat_format: bool = False
@@ -29,11 +29,11 @@ class LaneKind:
     stop_rules: tuple[StopName, ...] = ()
     """Values of the ``stop`` option that select a stop rule; any other value is a stop sequence."""
     rank: int = 100
-    """Sort key in lists of lanes: lower ranks come first, and equal ranks are sorted by label."""
+    """Sort key in lists of lanes: lower ranks come first, and lanes with equal ranks are sorted by label."""
 
 
 class AlignerBase:
-    """Base class of aligners, with protocol defaults for aligners without demonstrations."""
+    """Base class for aligners, with default implementations for aligners without demonstrations."""
 
     @property
     def demonstration_count(self) -> int:

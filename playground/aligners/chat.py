@@ -1,7 +1,7 @@
 """Chat aligner: prompts the base model with a chat template, without an adapter.
 
-This aligner isolates the effect of the template: ``user``/``assistant`` markers alone often make a base model
-answer. The function `prompt` also renders the prompts for `ift` and `few_shot_chat`.
+This aligner isolates the effect of the template: ``user``/``assistant`` markers alone are often enough to
+make a base model answer. The function `prompt` also renders the prompts for `ift` and `few_shot_chat`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Aligner(AlignerBase):
         """Build the aligner.
 
         Supports the options of `ChatOptions`, and `template`, the name of the chat template if there are
-        several. With `adapter`, the chat format of that adapter is used, but not its weights.
+        several. If `adapter` is given, the adapter's chat format is used, but not its weights.
         """
         format = borrow_format(options, shelf, "chat")
         return cls(format=format, options=ChatOptions.build(options, shelf, format, "chat"))
@@ -61,7 +61,7 @@ class Aligner(AlignerBase):
 def borrow_format(options: Mapping[str, str], shelf: Shelf, lane: str) -> ChatFormat:
     """Return the chat format selected by the options `adapter` and `template`.
 
-    It is the adapter's format if an adapter is given, otherwise the base model's.
+    If an adapter is given, this is the adapter's chat format; otherwise, it is the base model's chat format.
 
     Raises:
         InputError: the adapter or template does not exist, or the base model has no chat template.
@@ -78,7 +78,7 @@ def borrow_format(options: Mapping[str, str], shelf: Shelf, lane: str) -> ChatFo
 
 
 def chat_format(shelf: Shelf, adapter: str, template: str | None = None) -> ChatFormat:
-    """Return the chat format for an adapter: its own, or the one named in its card, or the base model's.
+    """Return the adapter's own chat format, else the format named in its card, else the base model's format.
 
     Raises:
         InputError: the adapter or the chat template does not exist.
@@ -147,7 +147,7 @@ def _renders(format: ChatFormat, said: Sequence[Mapping[str, str]], variables: M
 def _stop(format: ChatFormat) -> StopRule:
     """Return the stop rule for a chat format's end markers.
 
-    Markers are stop tokens, except that those beginning with a newline are stop sequences.
+    Markers become stop tokens, except for markers that begin with a newline, which become stop sequences.
     """
     ends = [end for end in dict.fromkeys((format.eos_token, *format.ends)) if end.strip()]
     tokens = tuple(end for end in ends if not end.startswith("\n"))
@@ -161,7 +161,7 @@ def _pieces(
     variables: Mapping[str, Any],
     demonstrations: Sequence[int],
 ) -> list[Piece]:
-    """Split the rendered text into parts, at boundaries found by rendering prefixes of the messages.
+    """Split the rendered text into parts, at boundaries found by rendering prefixes of the message list.
 
     If the template rejects a prefix, the adjacent parts are merged.
 

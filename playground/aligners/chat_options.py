@@ -28,7 +28,8 @@ class ChatOptions:
     system: str = ""
     """System message; "" for none."""
     instruction: str = ""
-    """Demonstration set whose instruction is the system message; "" if the message was given as text."""
+    """Demonstration set whose instruction is used as the system message; "" if the message was given as
+    text."""
     think: str = "drop"
     """Whether to "keep" or "drop" the reasoning in earlier answers when rendering the history."""
     variables: tuple[tuple[str, Any], ...] = ()
@@ -46,7 +47,7 @@ class ChatOptions:
         """Parse the options of a lane, which are given as strings.
 
         Args:
-            lane: the lane's name in error messages.
+            lane: the lane's name, used in error messages.
             besides: names of additional options of the lane, which are ignored here.
 
         Raises:
@@ -96,10 +97,10 @@ class ChatOptions:
 
 
 def _parse(value: str) -> Any:
-    """Parse the value of a template variable as a JSON constant or number, else keep it as a string."""
+    """Parse a template variable's value as a JSON constant or number, or return it as a string."""
     if isinstance(value, Quoted) or not is_scalar(value):
         return check_characters(str(value), "A template variable")
     try:
         return json.loads(value)
-    except ValueError:  # not a JSON number, such as 007
+    except ValueError:  # not a valid JSON number, for example 007
         return str(value)

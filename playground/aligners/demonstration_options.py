@@ -1,4 +1,4 @@
-"""Options of aligners that use demonstrations: set, number, selection and ablation.
+"""Options of aligners that use demonstrations: set, number of demonstrations, selection, ablation.
 
 Shared by `urial` and `few_shot_chat`, which differ in how they render the demonstrations.
 """
@@ -19,7 +19,7 @@ from playground.types import DemoSet, InputError, Message, SelectedDemo, demo_se
 OPTIONS = ("demos", "k", "ablation", "seed", "other", "pick")
 PICKS = ("first", "nearest", "nearest-turn")
 """Ways to pick k demonstrations: the first k, or the k nearest to the first or the last user message."""
-_LATER = ("k", "ablation", "seed", "other", "pick", "source")  # fields that old documents may lack
+_LATER = ("k", "ablation", "seed", "other", "pick", "source")  # fields that may be missing in old documents
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class DemonstrationAligner(AlignerBase):
         return len(self.demos.demos) if self.k is None else self.k
 
     def with_fewer_demonstrations(self, n: int) -> Self:
-        """Return a copy of this aligner limited to `n` demonstrations, either the first or the nearest."""
+        """Return a copy of this aligner limited to `n` demonstrations: the first n or the nearest n."""
         if n == self.demonstration_count:
             return self
         if self.pick != "first":
@@ -55,7 +55,8 @@ class DemonstrationAligner(AlignerBase):
         return dataclasses.replace(self, demos=self.demos.take(n), k=n)
 
     def select_demonstrations(self, messages: Sequence[Message]) -> Sequence[SelectedDemo]:
-        """Return the demonstrations selected for a conversation, in prompt order; empty with pick=first."""
+        """Return the demonstrations selected for a conversation, in prompt order; none if `pick` is
+        "first"."""
         by_query = {found.demo.query: found for found in self._find_nearest(messages)}
         # An ablation may have changed the order of the demonstrations.
         return [by_query[demo.query] for demo in self.demos_for(messages).demos] if by_query else ()
@@ -127,7 +128,7 @@ class DemonstrationAligner(AlignerBase):
     def read_json(data: Mapping[str, Any]) -> dict[str, Any]:
         """Parse the fields of this class from the output of `types.to_json`.
 
-        Documents from versions without ablations lack the corresponding keys.
+        Documents saved by versions without ablations lack the corresponding keys.
         """
         return {
             "demos": demo_set_from_json(data["demos"]),
@@ -138,7 +139,7 @@ class DemonstrationAligner(AlignerBase):
 def _read_ablation(
     options: Mapping[str, str], ablation: str | None, pick: str, shelf: Shelf
 ) -> tuple[int, DemoSet | None]:
-    """Return the seed of an ablation and the demonstration set from which it draws answers."""
+    """Return the ablation's seed and the demonstration set from which the ablation draws answers."""
     if ablation is None:
         for name in ("seed", "other"):
             if name in options:
@@ -160,6 +161,6 @@ def _read_ablation(
 
 def _read_number(options: Mapping[str, str], name: str) -> int:
     text = options[name].strip()
-    if not text.isdecimal() or len(text) > 18:  # longer numbers exceed the range of seeds
+    if not text.isdecimal() or len(text) > 18:  # longer numbers are outside the seed range
         raise InputError(f"{name} must be a non-negative integer, not {options[name]!r}.")
     return int(text)

@@ -1,4 +1,4 @@
-"""Few-shot chat aligner: prompts the base model with demonstrations as earlier chat turns.
+"""Few-shot chat aligner: presents demonstrations to the base model as earlier chat turns.
 
 Each demonstration becomes user and assistant messages that precede the conversation, rendered with the chat
 template of the base model or of an adapter. For comparison, `urial` presents the same demonstrations with
@@ -22,7 +22,7 @@ WITHOUT_EFFECT = {
     "no-answers": "chat templates need an answer to every user message",
     "no-instruction": "the chat turns do not include the set's instruction",
 }
-"""Maps each ablation rejected by this aligner to the reason."""
+"""Ablations rejected by this aligner, mapped to the reason for the rejection."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class Aligner(DemonstrationAligner):
         """Build the aligner.
 
         Supports the options of `DemonstrationAligner.read_options` and `ChatOptions`, and `template`, the
-        name of the chat template if there are several. With `adapter`, the chat format of that adapter is
+        name of the chat template if there are several. If `adapter` is given, the adapter's chat format is
         used, but not its weights.
         """
         ablation = options.get("ablation")
@@ -87,7 +87,7 @@ class Aligner(DemonstrationAligner):
 
 
 def write_turns(demo: Demo) -> list[Message]:
-    """Convert a demonstration to messages: queries to user messages, answers to assistant messages."""
+    """Convert a demonstration to messages: queries become user messages, answers assistant messages."""
     turns = []
     for exchange in demo.exchanges:
         turns.append(Message(role="user", text=exchange.query))

@@ -1,7 +1,7 @@
 """Raw aligner: prompts the base model with only the text of the conversation.
 
-A base model continues documents. The prompt has each message on its own line, and only the model's
-end-of-sequence token ends the answer.
+A base model continues a document, so the prompt contains each message on its own line. Only the model's
+end-of-sequence (EOS) token ends the answer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from playground.types import Message, Prompt, StopRule, number_messages
 
 @dataclass(frozen=True, kw_only=True)
 class Aligner(AlignerBase):
-    """Aligner that applies no alignment, used as the reference point for comparisons."""
+    """Aligner that applies no alignment; the baseline for comparisons."""
 
     kind: ClassVar[str] = "raw"
     lane: ClassVar[LaneKind] = LaneKind(label="Base", alias="base", rank=0)

@@ -2,8 +2,8 @@
 
 The prompt consists of an instruction, demonstrations and the conversation. Every message is written as a
 block of the set's prompt family (`demonstrations.families`), by default fenced under ``# Query:`` or
-``# Answer:``. The last answer block is left open for the model to fill. With an adapter, the fine-tuned
-weights get the same prompt (IFT + URIAL). An ablation deliberately modifies the demonstrations, and `pick`
+``# Answer:``. The last answer block is left open for the model to fill. If an adapter is used, the fine-tuned
+model gets the same prompt (IFT + URIAL). An ablation deliberately modifies the demonstrations, and `pick`
 selects the demonstrations nearest to a message in the conversation.
 """
 

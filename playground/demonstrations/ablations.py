@@ -1,10 +1,10 @@
 """Ablations of demonstration sets: deliberately remove or corrupt parts of the prompt (arXiv 2405.19874).
 
-Each ablation returns a modified copy of a set, deterministic for a given seed. Section 2.3 and the appendix
-of the paper examine which parts of a demonstration matter. "shifted", "random" and "other" correspond to its
-circular shift, in-domain random answers and out-of-domain random answers; "no-answers" keeps only the
-queries. Every turn of a demonstration counts as a separate query and answer. A query without an answer is
-never given one.
+Each ablation returns a modified copy of a demonstration set. The result is deterministic for a given seed.
+Section 2.3 and the appendix of the paper examine which parts of a demonstration matter. "shifted", "random"
+and "other" correspond to the paper's circular shift, in-domain random answers and out-of-domain random
+answers; "no-answers" keeps only the queries. Every turn of a demonstration counts as a separate query and
+answer. Queries without an answer remain unanswered.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 from playground.types import Demo, DemoSet, InputError
 
 TRIES = 1000
-"""Maximum number of attempts to draw valid answers. Over a third of draws are valid if all answers differ."""
+"""Maximum number of random draws. A draw is valid if no query gets its own answer. If all answers differ,
+more than a third of draws are valid."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,8 +37,8 @@ def ablate(demos: DemoSet, name: str, seed: int = 0, pool: DemoSet | None = None
         demos: the K demonstrations in the prompt.
         name: one of `ABLATIONS`.
         seed: seed for the random choices of "random", "other" and "shuffled".
-        pool: the set from which answers are drawn. "other" requires a different set here. "random" takes the
-            set that contains `demos`, by default `demos` itself.
+        pool: the set from which answers are drawn. For "other", this must be a different set. For "random",
+            it is the set that contains `demos`; `demos` itself by default.
 
     Raises:
         InputError: the name is unknown, or the ablation cannot be applied to the set.
@@ -59,7 +60,7 @@ def ablate(demos: DemoSet, name: str, seed: int = 0, pool: DemoSet | None = None
 
 
 def _shift(case: _Case) -> DemoSet:
-    """Give each query the answer to the next query, and the last query the answer to the first."""
+    """Give each query the answer to the next query. The last query gets the answer to the first query."""
     answers = _answers(case.demos)
     if len(answers) < 2:
         raise _too_few(case.demos, "shifted", "at least two answers")
@@ -67,7 +68,7 @@ def _shift(case: _Case) -> DemoSet:
 
 
 def _random(case: _Case) -> DemoSet:
-    """Draw answers from the pool, each at most once and never for its own query."""
+    """Draw a random answer from the pool for each query. No answer is used twice or for its own query."""
     own, all_answers = _answers(case.demos), _answers(case.pool)
     if len(all_answers) >= len(own):
         for _ in range(TRIES):
@@ -78,7 +79,7 @@ def _random(case: _Case) -> DemoSet:
 
 
 def _other(case: _Case) -> DemoSet:
-    """Draw answers from another set, using every answer once before repeating any."""
+    """Draw answers from another demonstration set. Every answer is used once before any is repeated."""
     answers, wanted = _answers(case.pool), len(_answers(case.demos))
     if not answers:
         raise _too_few(case.pool, "other", "answers to draw from")
@@ -104,12 +105,12 @@ def _reverse(case: _Case) -> DemoSet:
 
 
 def _shuffle(case: _Case) -> DemoSet:
-    """Shuffle the demonstrations, using the seed."""
+    """Shuffle the demonstrations, using the seeded random number generator."""
     return case.demos.with_changes(demos=tuple(case.rng.sample(case.demos.demos, len(case.demos.demos))))
 
 
 def _duplicate(case: _Case) -> DemoSet:
-    """Replace all K demonstrations with the first one, keeping their number but removing all variety."""
+    """Replace all K demonstrations with copies of the first one, which removes all variety."""
     return case.demos.with_changes(demos=case.demos.demos[:1] * len(case.demos.demos))
 
 
@@ -132,7 +133,7 @@ def _answers(demos: DemoSet) -> list[str]:
 
 
 def _with_answers(demos: DemoSet, answers: Sequence[str | None]) -> DemoSet:
-    """Return a copy of a demonstration set with its answers replaced, in order."""
+    """Return a copy of a demonstration set with its answers replaced by `answers`, in order."""
     rest = iter(answers)
 
     def with_answers(demo: Demo) -> Demo:

@@ -1,4 +1,4 @@
-"""Drafts of demonstration sets, as modified in the demonstration editor.
+"""Drafts of demonstration sets, which are modified in the demonstration editor.
 
 The cards of a draft can be disabled, moved, replaced, added and removed. Drafts are immutable: each change
 returns a new `Draft`. This module does not depend on the UI or on files.
@@ -66,19 +66,19 @@ class Draft:
         return dataclasses.replace(self, instruction=instruction)
 
     def toggle(self, at: int) -> Draft:
-        """Disable card `at`, or enable it again."""
+        """Toggle card `at` between enabled and disabled."""
         card = self._card(at)
         return self._put(at, dataclasses.replace(card, on=not card.on))
 
     def move(self, at: int, by: int) -> Draft:
-        """Move card `at` down by `by` positions (up if negative), stopping at the end or the start."""
+        """Move card `at` down by `by` positions (up if negative), stopping at the ends of the list."""
         card = self._card(at)
         cards = [*self.cards[:at], *self.cards[at + 1 :]]
         cards.insert(max(0, at + by), card)
         return dataclasses.replace(self, cards=tuple(cards))
 
     def replace(self, at: int, demo: Demo) -> Draft:
-        """Replace the demonstration on card `at`. If `at` equals the number of cards, a card is added.
+        """Replace the demonstration on card `at`. If `at` equals the number of cards, a new card is added.
 
         Raises:
             InputError: a query is missing, or the set is unparsed prompt text.

@@ -1,8 +1,8 @@
 """Render demonstrations and conversations as prompts, and parse published prompt files.
 
 A prompt family defines how blocks are marked: their headers, and the text around their contents. `render`
-writes a prompt in a family, and `parse` detects the family of a prompt file from its text. The families are
-those of the prompt files in Re-Align/URIAL and tml-epfl/icl-alignment. Messages are appended as in the
+renders a prompt in a family's markup. `parse` detects the family of a prompt file from its text. The families
+are those of the prompt files in Re-Align/URIAL and tml-epfl/icl-alignment. Messages are appended as in the
 authors' code (`SeparatorStyle.URIAL` and `URIAL_V6` in their fastchat_conversation.py). This module does not
 access the file system.
 """
@@ -23,21 +23,21 @@ PAPER_STOPS = ("# Query", "# User")
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """Markup of the blocks in a prompt. A block is before + header + opening + text + closing."""
+    """Markup of the blocks in a prompt. A block consists of before + header + opening + text + closing."""
 
     query: str
     """Header line of a query block."""
     answer: str
     before: str = "\n"
     opening: str
-    """Text between the header and the block's own text, including the newline after the header."""
+    """Markup between the header and the block's text, including the newline after the header."""
     closing: str
     fence: str = ""
     """Fence line that opens and closes a block; "" if blocks have no fences."""
     trim: bool = False
     """Whether leading and trailing newlines are stripped from the block's text."""
     inline: bool = False
-    """Whether the query of a demonstration is written on one line with its fences."""
+    """Whether a demonstration's query is written on the same line as the block's fences."""
 
     @property
     def stop(self) -> StopRule:
@@ -50,7 +50,7 @@ class Family:
         return StopRule(name=name, fence=self.fence, headers=(self.query, self.answer), texts=texts)
 
     def block(self, header: str, text: str) -> str:
-        """Render one closed block."""
+        """Render a complete block, including its closing markup."""
         text = text.strip("\n") if self.trim else text
         return f"{self.before}{header}{self.opening}{text}{self.closing}"
 
@@ -93,7 +93,8 @@ FAMILIES = {
         query=HASH_USER[0], answer=HASH_USER[1], before="\n\n", opening="\n", closing="\n", trim=True
     ),
 }
-"""Prompt families, by `DemoSet.format`. "v2" to "v6" are the authors' names, as in inst_help_v5-1k.txt."""
+"""Prompt families, keyed by `DemoSet.format`. "v2" to "v6" are the version names in the authors' file names,
+for example in inst_help_v5-1k.txt."""
 
 
 def family_of(demos: DemoSet) -> Family:
@@ -237,7 +238,7 @@ def _recognise(lines: Sequence[str]) -> str | None:
 
 
 def _find_mentioned(text: str) -> str:
-    """Guess the prompt family of unparsed text from its headers, to render the conversation after it."""
+    """Guess unparsed text's prompt family from its headers, to render the conversation in the same family."""
     return "v5" if HASH_USER[0] in text and QUERY[0] not in text else "fenced"
 
 
@@ -246,7 +247,7 @@ def _after_blank(lines: Sequence[str], at: int) -> bool:
 
 
 def _is_inline(line: str) -> bool:
-    """Return whether a line, given without trailing whitespace, is inline text enclosed in fences."""
+    """Return whether a line, given without trailing whitespace, both starts and ends with a fence."""
     return len(line) >= 2 * len(FENCE) and line.startswith(FENCE) and line.endswith(FENCE)
 
 
@@ -286,8 +287,8 @@ def _end_of_block(
     """Find the end of the fenced block that starts at line `at`.
 
     Returns:
-        The block's closing line, the first line of the next block (or the number of lines), and the free
-        text between the two.
+        The index of the block's closing line, the index of the next block's first line (or the number of
+        lines), and the free text between the two lines.
     """
     last = at + 1  # the last line that is not blank
     close = (
@@ -326,6 +327,8 @@ def _open_blocks(lines: Sequence[str], family: Family) -> tuple[int, list[_Block
     """Return the first block's line index and all blocks, for a family without fences.
 
     Each block ends at the next header.
+
+    Each block ends at the next header.
     """
     starts: list[int] = []
     for at, line in enumerate(lines):
@@ -344,7 +347,7 @@ def _without_blank_ends(lines: Sequence[str]) -> str:
 
 
 def _pairs(blocks: Sequence[_Block]) -> list[Demo]:
-    """Pair each query with the answer that follows it, if there is one before the next query."""
+    """Pair each query with the answer that follows it. A query may have no answer."""
     demos: list[Demo] = []
     for block in blocks:
         if block.header in (QUERY[0], HASH_USER[0], USER[0]):

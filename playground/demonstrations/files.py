@@ -16,7 +16,7 @@ from playground.files import At, check_table, place, read_text, read_toml
 from playground.types import Demo, DemoSet, Exchange, InputError, OutsideError, check_name
 
 LIMIT = 2_000_000
-"""Maximum file size in bytes, about 100 times the longest context of current base models."""
+"""Maximum file size in bytes, about 100 times the text that fits in the longest context of base models."""
 SUFFIXES = (".toml", ".txt")
 
 
@@ -26,7 +26,7 @@ def demo_files(folder: Path) -> list[Path]:
 
 
 def read_demo_file(path: Path) -> DemoSet:
-    """Read a demonstration set from a TOML file or, with any other suffix, from a prompt file.
+    """Read a demonstration set from a TOML file (suffix .toml) or a prompt file (any other suffix).
 
     Raises:
         InputError: the file cannot be read or is not a demonstration set; the message names the location.
@@ -52,7 +52,7 @@ def read_prompt_file(path: Path) -> DemoSet:
 
 
 def set_name(stem: str) -> str:
-    """Derive a set name from a file's stem; "" if no usable character is left.
+    """Derive a demonstration set name from a file's stem; "" if the stem has no usable characters.
 
     Published file names contain characters that are not allowed in lane specs, such as "&" and spaces.
     """
@@ -183,7 +183,7 @@ def write_demo_set(path: Path, demos: DemoSet, new: bool = False) -> None:
 
 
 def _toml(demos: DemoSet) -> Iterable[str]:
-    """Yield the lines of a TOML file. Items that contain multi-line strings span several lines."""
+    """Yield the lines of a demonstration set's TOML file. A yielded multi-line string spans several lines."""
     yield f"name = {_quote(demos.name)}"
     for key in ("description", "meant_for"):
         if value := getattr(demos, key):
@@ -211,10 +211,10 @@ _CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f]")
 
 
 def _quote(text: str) -> str:
-    """Quote text as a TOML string, using a multi-line string for several lines so that it stays readable."""
+    """Quote text as a TOML string. Text with line breaks becomes a multi-line string, for readability."""
     text = text.replace("\\", "\\\\")
     text = _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
     if "\n" not in text:
         return '"' + text.replace('"', '\\"') + '"'
-    # Three quotes in a row, or a quote right before the closing quotes, would end the string.
+    # Three quotes in a row, or a quote right before the closing quotes, would end the string early.
     return '"""\n' + re.sub('"(?="|\\Z)', '\\\\"', text) + '"""'

@@ -18,7 +18,7 @@ class Header:
 
     The number of ``#`` characters may vary, and text may follow on the same line, as in
     ``## Query: And of Spain?``. Headers without ``#`` look like speaker names (``User:``), which also occur
-    in dialogues and forms, so they match with text after them only if the line starts with ``#``.
+    in dialogues and forms. Such a header matches a line with further text only if the line starts with ``#``.
     """
 
     text: str
@@ -89,7 +89,10 @@ _LIST_ITEM = re.compile(r"[ \t]*(?:[-*+\u2022|#>]|\d+[.)])")
 
 
 def leads_over(line: str, blank_after: bool) -> bool:
-    """Return whether a line introduces a code block that starts after it.
+    """Return whether a line introduces a code block that follows it.
+
+    A line introduces a code block if it ends in a colon, or if it is an unfinished sentence in a separate
+    paragraph.
 
     It does if it ends in a colon, or if it is an unfinished sentence in a separate paragraph. Code blocks are
     set off from the surrounding text by blank lines, whereas the closing fence of an answer usually is not.

@@ -1,4 +1,4 @@
-"""Select the demonstrations nearest to a message, using BM25 over their queries.
+"""Select the demonstrations nearest to a message, using BM25 on the demonstrations' queries.
 
 Matching is lexical, so each selection can be explained by shared words. `bm25s` is imported lazily
 because it imports numpy.

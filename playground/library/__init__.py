@@ -49,14 +49,14 @@ class Library:
     refused: dict[str, str] = field(default_factory=dict)
     """Errors for unusable adapters, by adapter name. Only filled if several adapters were requested."""
     base_format: ChatFormat | None = None
-    """Chat format from the base model's tokenizer files, if they are available. May lack special tokens:
-    `chat_format` returns the complete format."""
+    """Chat format from the base model's tokenizer files, if these files are available. The format may lack
+    special tokens; `chat_format` returns the complete format."""
     base_tokenizer: str = ""
     """Folder that `base_format` was read from; "" if it was not read from a folder."""
     problems: list[str] = field(default_factory=list)
     """One error message per file that could not be read."""
     preset: Preset | None = None
-    """Preset that selected the base model, if any. Its demonstration set is the default."""
+    """Preset that selected the base model, if any. The preset's demonstration set is the default."""
     data_dir: Path | None = None
     """The user's data folder; its subfolder `demos` holds the user's demonstration sets."""
     own_sets: dict[str, Path] = field(default_factory=dict)
@@ -180,10 +180,11 @@ class Library:
     def add(self, card: AdapterCard) -> None:
         """Add the card of a requested adapter.
 
-        The engine later checks whether the adapter fits the base model by comparing shapes. Names are not
-        compared here, because copies of the same base model can have different names.
+        The engine later checks whether the adapter fits the base model by comparing tensor shapes. Names are
+        not compared here, because copies of the same base model can have different names.
         """
-        # Add before removing, so that a concurrent listing finds the adapter in at least one of the two.
+        # Add before removing, so that a concurrent listing finds the adapter in at least one of the two
+        # mappings.
         self.adapters[card.name] = card
         self.pending.pop(card.name, None)
 
@@ -204,7 +205,7 @@ class Library:
         return self.demo_sets[name]
 
     def default_demo_set(self) -> DemoSet:
-        """Return the default set: the preset's, else the one for this base model, else the general one."""
+        """Return the default demonstration set: the preset's, else the base model's, else the general set."""
         if self.preset is not None and self.preset.demos in self.demo_sets:
             return self.demo_sets[self.preset.demos]
         for demos in self.demo_sets.values():
@@ -223,7 +224,7 @@ class Library:
         return next((probe for probe in self.probes if probe.turns[: len(messages)] == tuple(messages)), None)
 
     def adapter(self, name: str) -> AdapterCard:
-        """Return the card of an adapter made for this base, or raise InputError listing these adapters."""
+        """Return the card of an adapter for this base model, or raise InputError listing these adapters."""
         if name in self.adapters:
             return self.adapters[name]
         if name in self.other_adapters:
@@ -247,8 +248,8 @@ class Library:
         reason is stored in `ChatFormat.problem`, so that only the lanes that use the template fail.
 
         Args:
-            adapter: name of an adapter, for its own template, or else the format named in its card, or else
-                the base model's format.
+            adapter: name of an adapter; None for the base model. The adapter's own chat format is used, else
+                the format named in its card, else the base model's format.
             template: name of one of the tokenizer's templates; None for the default template.
 
         Returns:
@@ -281,7 +282,7 @@ class Library:
             return ()
 
     def _format_source(self, adapter: str | None) -> tuple[Path | None, ChatFormat | None]:
-        """Return the tokenizer folder and any known chat format of an adapter (None: the base model)."""
+        """Return an adapter's tokenizer folder and any known chat format; None stands for the base model."""
         if adapter is not None:
             card = self.adapter(adapter)
             if card.tokenizer:

@@ -1,4 +1,4 @@
-"""Determine whether Hub ids, paths or quantised copies refer to the same base model."""
+"""Determine whether two names (Hub ids or paths, possibly of quantised copies) mean the same base model."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _last_part(name: str) -> str:
 
 
 SAMPLE = 1 << 16
-"""Number of bytes hashed at each sampled position, to distinguish weights files of the same size."""
+"""Number of bytes hashed at each sampled position. The samples distinguish weight files of the same size."""
 
 
 def _same_files(one: Path, other: Path) -> bool:

@@ -36,7 +36,8 @@ def read_chat_format(name: str, root: Path = ROOT) -> ChatFormat:
 
 
 def has_templates(folder: Path) -> bool:
-    """Return whether tokenizer files contain a chat template, or an unreadable file that might."""
+    """Return whether tokenizer files contain a chat template, or an unreadable file that might contain
+    one."""
     try:
         return bool(read_templates(folder))
     except InputError:
@@ -61,7 +62,7 @@ def sketch_chat_format(folder: Path) -> ChatFormat | None:
 
 
 def tokenizer_chat_format(folder: Path, template: str | None = None) -> ChatFormat | None:
-    """Return a chat format from a folder of tokenizer files, with the loaded tokenizer's special tokens.
+    """Return a chat format from a folder of tokenizer files, including the loaded tokenizer's special tokens.
 
     Args:
         template: name of the template, if there are several; None for the default template.
@@ -98,7 +99,9 @@ def _format(templates: Mapping[str, str], name: str, tokens: Mapping[str, str]) 
 
 @lru_cache(maxsize=64)
 def add_ends(format: ChatFormat, added: tuple[str, ...] = ()) -> ChatFormat:
-    """Return a chat format with the end markers that its template writes after an answer.
+    """Return a copy of a chat format with the end markers that its template writes after an answer.
+
+    The markers are found by rendering the template.
 
     The markers are found by rendering the template.
 

@@ -25,7 +25,7 @@ Gate = Literal["no", "yes", "maybe"]
 """Whether users must accept terms on the base model's Hub page before downloading it. "maybe": acceptance
 was required in the past."""
 DECODING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
-"""Fields of `Sampling` that a preset sets."""
+"""`Sampling` fields that a preset sets."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class PresetAdapter:
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """A model that can be loaded with one click, with matching settings."""
+    """A base model that can be loaded with one click, together with matching settings."""
 
     name: str
     label: str
@@ -77,8 +77,8 @@ def read_presets(path: Path) -> tuple[list[Preset], list[str]]:
     """Read the presets from a file.
 
     Args:
-        path: a TOML file with an array of tables named `presets`. Their keys are those of `Preset`, except
-            that `decoding` is written as ``repetition_penalty=1.15,temperature=0``.
+        path: a TOML file with an array of tables named `presets`. The keys of each table are the fields of
+            `Preset`, except that `decoding` is written as ``repetition_penalty=1.15,temperature=0``.
 
     Returns:
         The presets, and an error message for each entry that cannot be used.
@@ -132,7 +132,7 @@ def find_preset(name: str, data_dir: Path | None = None) -> Preset:
 
 
 def with_adapters(preset: Preset, others: Sequence[tuple[str, str]] = ()) -> tuple[tuple[str, str], ...]:
-    """Return a preset's adapters followed by the additional ones, as (name, source) pairs.
+    """Return a preset's adapters followed by the additional adapters, as (name, source) pairs.
 
     If names clash, the preset's adapter is kept.
     """
@@ -252,7 +252,7 @@ def join_cached(parts: Iterable[Cached]) -> Cached:
 
 
 def offer_json(offer: Offer) -> dict[str, Any]:
-    """Return the JSON object for a preset in the output of `doctor --json`."""
+    """Return a preset's JSON object for the output of `doctor --json`."""
     preset = offer.preset
     return {
         "name": preset.name,

@@ -29,7 +29,7 @@ class Probe:
     """The user messages of one conversation, with reference answers where available."""
 
     name: str
-    """Stem of the file name and question id, separated by a slash, such as "general/12"."""
+    """File stem and question id, separated by a slash, for example "general/12"."""
     title: str
     """Short title for menus; defaults to the start of the first turn."""
     category: str
@@ -44,7 +44,7 @@ class Probe:
 
     @property
     def file(self) -> str:
-        """File name of the probe's file, without its suffix."""
+        """Name of the probe's file, without the suffix."""
         return self.name.partition("/")[0]
 
     def count_sent(self, said: Sequence[str]) -> int:
@@ -132,7 +132,7 @@ def _object(line: str, where: str) -> dict[str, Any]:
 
 def _id(entry: Mapping[str, Any], where: str) -> int:
     id = _require(entry, "question_id", where)
-    if type(id) is not int:  # isinstance would also accept true and false
+    if type(id) is not int:  # isinstance would also accept JSON's true and false
         raise InputError(f"{where}: question_id must be an integer, not {_shorten(id)}.")
     return id
 

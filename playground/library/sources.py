@@ -47,7 +47,7 @@ def find_source(name: str, root: Path = ROOT) -> Source:
     in the working directory first, then in `root`. Nothing is downloaded.
 
     Raises:
-        InputError: the name looks like a path but does not exist, or refers to a file that is not GGUF.
+        InputError: the name looks like a path but does not exist, or it refers to a non-GGUF file.
     """
     if (path := _existing(name, root)) is not None:
         if path.is_dir():

@@ -4,7 +4,7 @@ The files belong to other authors, so this repository does not include them. Eac
 `prompts/published/` with the locations and hashes of its files. A listed file is accepted only if its SHA-256
 matches the manifest. A manifest can also list folders, whose files are downloaded with git from a pinned
 commit (see `folders` and `git`). The hashes of these files are recorded at the first download and must match
-if they are downloaded again. Existing files are never overwritten.
+in later downloads. Existing files are never overwritten.
 """
 
 from __future__ import annotations

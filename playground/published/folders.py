@@ -1,4 +1,4 @@
-"""Download all prompt files in certain folders of a commit with git, and record their hashes."""
+"""Use git to download all prompt files in given folders of a commit, and record the files' hashes."""
 
 from __future__ import annotations
 
@@ -120,14 +120,14 @@ def _choose_names(
     folder: Path,
     taken: Names[str],
 ) -> list[FetchedFile]:
-    """Choose local names for files: the recorded name, else the original name, else a longer one.
+    """Choose local names for files: the recorded name, else the original name, else a longer name.
 
     Demonstration sets are named after their files. If a name is already used by another set or by another
     file in `folder`, it is prefixed with as many parent folder names as needed.
     """
     had = {file.path: PurePosixPath(file.name).stem for file in noted}
     ours = {name.lower() for name in [*map(_stem, collection.files), *had.values()]}
-    # Avoid file names from other collections as well, because the user may download these later.
+    # Avoid file names from other collections as well, because the user may download those collections later.
     theirs = {
         name.lower() for name in [*taken, *(_stem(f) for other in list_collections() for f in other.files)]
     }
@@ -166,7 +166,7 @@ def _is_free(name: str, sha256: str, theirs: Names[str], folder: Path) -> bool:
 
 
 def _read_note(note: Path, collection: Collection) -> list[FetchedFile] | None:
-    """Return the files recorded for the collection's pinned commit; None if it has no record.
+    """Return the files recorded for the collection's pinned commit; None if there is no record.
 
     Raises:
         InputError: the record is invalid.

@@ -26,7 +26,7 @@ TIME = 300.0
 TRANSFER = 100_000_000
 """Maximum size of the temporary repository in bytes. Servers without filter support send the whole commit."""
 FILES = 500
-"""Maximum number of files to extract, higher than in any prompt collection."""
+"""Maximum number of files to extract, more than any prompt collection contains."""
 REGULAR = ("100644", "100755")
 """Git file modes of regular files, which exclude symbolic links, folders and submodules."""
 
@@ -79,7 +79,7 @@ def take(
     Raises:
         NoGitError: git is not installed.
         CommitError: the server does not have the commit, sends wrong data or too much data, or is too slow,
-            or the commit has no such files.
+            or the commit has no matching files.
         OSError: a file cannot be written.
     """
     program = shutil.which("git")
@@ -131,7 +131,7 @@ class _Repository:
     def take(self, folders: Sequence[str], suffix: str, largest: int) -> list[Taken]:
         """Download the commit and return its files. See the module function `take`."""
         self._git("init", "--quiet", "--bare", "--template=", ".")
-        # If the server supports filters, fetch only the tree first, and then only the wanted files.
+        # If the server supports filters, fetch the commit's tree first, and then only the requested files.
         self._fetch("--depth=1", self.revision)
         entries = self._entries(folders, suffix)
         if not entries:

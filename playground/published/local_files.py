@@ -29,12 +29,13 @@ class Outcome:
     """The outcome of downloading one file."""
 
     file: Published | FetchedFile | None
-    """The file; None if a git download failed before its file names were known."""
+    """The file; None if a download with git failed before the file names were known."""
     path: Path
     """Local path of the file, whether or not it exists."""
     state: Literal["fetched", "here", "kept", "failed"]
-    """Outcome of the download. "here": the file already exists locally. "kept": a different file with this
-    name exists and was not overwritten."""
+    """Outcome of the download. "fetched": the file was downloaded. "here": the file already exists locally.
+    "kept": a different local file with this name was not overwritten. "failed": the download failed; see
+    `error`."""
     error: str | None = None
     """One-sentence reason why the download failed; None if it succeeded."""
 
@@ -44,7 +45,7 @@ class FileFailedError(Exception):
 
 
 def find_state(path: Path, file: Published | FetchedFile) -> Literal["here", "kept"] | None:
-    """Compare the file at a path with the expected one; return None if there is no file."""
+    """Compare a local file with the expected file, and return its state; None if there is no local file."""
     if not os.path.lexists(path):
         return None
     if path.is_file() and hash_file(path) == file.sha256:

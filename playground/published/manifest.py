@@ -47,7 +47,8 @@ class Collection:
     """Full commit id; None if all files are fetched by blob."""
     files: tuple[Published, ...]
     folders: tuple[str, ...] = ()
-    """Folders in `revision` whose prompt files belong to the collection even if they are not listed."""
+    """Folders in `revision` whose prompt files all belong to the collection, even if not listed in
+    `files`."""
 
     def address(self, file: Published, mirror: str | None = None) -> str:
         """Return the download URL of a file. If `mirror` is given, it replaces the GitHub hosts."""
