@@ -29,7 +29,7 @@ def serve(blocks: gr.Blocks, settings: Settings, port: int) -> None:
 
 
 def stop(blocks: gr.Blocks) -> None:
-    """Stop serving the page. Open browser tabs lose their connection."""
+    """Stop serving the page. Browser tabs that show the page lose their connection."""
     from playground.ui.server.start import end
 
     end(blocks)

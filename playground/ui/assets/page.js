@@ -1,4 +1,4 @@
-// Browser-side behavior that Gradio's components lack: copying, folding, scrolling, drafts, votes, address bar.
+// Browser-side behavior that Gradio's components lack: copying, collapsing, scrolling, drafts, votes, address bar.
 (() => {
   window.tandemCopy = (text) => navigator.clipboard?.writeText(text);
   window.tandemDownload = (text) => {

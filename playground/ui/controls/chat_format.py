@@ -25,7 +25,7 @@ class ChatFormatControls:
     """A lane's row of chat format controls. Must be created inside a `gr.Blocks` context."""
 
     def __init__(self, number: int, chat: Controller, recipe: Recipe) -> None:
-        """Add the row.
+        """Add the row of controls.
 
         Args:
             number: lane number, starting at 0.
@@ -108,7 +108,7 @@ class ChatFormatControls:
         return {**updates, self.think: recipe.think}
 
     def refresh_choices(self, state: PageState) -> dict[Any, Update]:
-        """Refresh the list of instructions, keeping the selected one."""
+        """Refresh the list of instructions, keeping the current selection."""
         return {self.instruction: gr.update(choices=self._list_instructions(state))}
 
     def _list_instructions(self, state: PageState | None = None, name: str = "") -> list[tuple[str, str]]:
@@ -117,7 +117,7 @@ class ChatFormatControls:
         return [("none", ""), *((each, each) for each in sets)]
 
     def _list_templates(self, recipe: Recipe) -> list[tuple[str, str]]:
-        """Return the available chat templates, with the default first."""
+        """Return the available chat templates, with the default template first."""
         names = self._read_format(lambda library: library.template_names(recipe.adapter))
         kept = [recipe.template] if recipe.template and recipe.template not in names else []
         first = "default" if DEFAULT in names or len(names) <= 1 else "select a template"

@@ -42,7 +42,8 @@ PARAMETERS = {
     "stop": Parameter(label="Stop sequences", about="one per line; \\n is a newline"),
     "new_seed": Parameter(label="New seed each turn", about="use a new seed for each message"),
 }
-"""Parameters by `Sampling` field, in the order of `DecodingControls.controls`. "new_seed" is not a field."""
+"""Parameters by `Sampling` field, in the order of `DecodingControls.controls`. "new_seed" is included
+although it is not a `Sampling` field."""
 MAIN = ("temperature", "top_p", "repetition_penalty", "max_new_tokens", "seed")
 """Parameters that are always visible."""
 SCOPES = (("prompt and answer", "all"), ("answer only", "answer"))
@@ -71,7 +72,7 @@ SOURCES = (
     "Penalty 1.15: for base models (arXiv 2405.19874). T 0.7: MT-Bench's setting for writing tasks "
     "(arXiv 2306.05685). T 1.0: the model's unmodified distribution. T 0.5: between greedy and T 1.0."
 )
-"""Help text on the origin of the presets."""
+"""Help text explaining where the presets' values come from."""
 
 
 class DecodingControls:

@@ -1,4 +1,4 @@
-"""Controls for lanes with demonstrations: set, number (K), selection, ablation and stop rule."""
+"""Controls for lanes with demonstrations: set, number K, selection method, ablation and stop rule."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class DemonstrationControls:
         return [self.row, self.stop_rule, self.other]
 
     def list_sets(self, state: PageState | None = None, name: str = "") -> list[str]:
-        """Return the available demonstration sets. `name` is included even if the set no longer exists."""
+        """Return the available demonstration sets. The set `name` is included even if it no longer exists."""
         return list(dict.fromkeys([*self.chat.catalog.sets(state), *([name] if name else [])]))
 
     def update(self, state: PageState, recipe: Recipe) -> dict[Any, Update]:
@@ -129,11 +129,11 @@ class DemonstrationControls:
         count = len(chosen.demos) if chosen else k or 0
         update = gr.update(maximum=max(1, count), visible=not (chosen and chosen.whole))
         if k is None or k > count:
-            # Otherwise, leave K unchanged, because the user may have moved the slider in the meantime.
+            # Change K only if necessary, because the user may have moved the slider in the meantime.
             update["value"] = count
         return update
 
     def refresh_choices(self, state: PageState) -> dict[Any, Update]:
-        """Refresh the list of sets, keeping the selected one."""
+        """Refresh the list of sets, keeping the current selection."""
         sets = gr.update(choices=self.list_sets(state))
         return {self.demos: sets, self.other: sets}

@@ -86,8 +86,8 @@ class Lane:
                 )
             self.meter = gr.HTML("", elem_id=f"meter-{number}", elem_classes="meter-line")
             self._compose_setup(spec)
-            # Two parts, because the current turn is redrawn ten times per second, and earlier turns only
-            # once.
+            # Earlier turns have their own component, because they are drawn only once, whereas the current
+            # turn is redrawn ten times per second.
             with gr.Column(elem_id=f"chat-{number}", elem_classes="chat"):
                 self.past = gr.HTML("", js_on_load=ON_CLICK, elem_classes="past")
                 self.live = gr.HTML(
@@ -165,7 +165,7 @@ class Lane:
     # --- From the controls to a lane spec -------------------------------------------------------------
 
     def recipe(self, values: Sequence[Any]) -> Recipe:
-        """Build a recipe from the controls' values. They come from a browser and are untrusted.
+        """Build a recipe from the controls' values. The values come from a browser and are untrusted.
 
         Raises:
             InputError: a value is invalid for its control.
@@ -217,7 +217,7 @@ class Lane:
         )
 
     def draw_meter(self, state: PageState, settings: LaneSettings) -> Update:
-        """Return the update for the next prompt's context usage meter; "" if the prompt cannot be built."""
+        """Return the new value of the next prompt's context usage meter; "" if the prompt cannot be built."""
         status = self.chat.session.status()
         try:
             asked = self.chat.prompts.preview_next(state, self.number, settings)

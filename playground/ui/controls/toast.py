@@ -38,7 +38,7 @@ def warn(error: Exception) -> None:
 
 
 def attempt(act: Callable[[], Updates], idle: Any) -> Updates:
-    """Return the UI updates from `act`. If it fails, show the error and return no updates.
+    """Return the UI updates from `act`. If `act` fails, show the error and return no updates.
 
     Args:
         act: function that returns the UI updates.

@@ -74,7 +74,7 @@ class DemonstrationForm:
 
         Args:
             draft: the set in the editor.
-            card: index of the card, the number of cards to create a new one, or None to hide the form.
+            card: index of the card. The number of cards creates a new card; None hides the form.
         """
         if card is None:
             return {self.frame: gr.update(visible=False)}

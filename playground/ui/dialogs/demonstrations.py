@@ -22,7 +22,7 @@ from playground.ui.html import demonstrations as html_demonstrations
 from playground.ui.page.controller import Controller
 from playground.ui.page.state import PageState
 
-# A single listener handles clicks on all cards and reports the card and the button.
+# A single listener handles clicks on all cards, and reports which button on which card was clicked.
 ON_CLICK = """
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-act]');
@@ -40,7 +40,7 @@ class DemonstrationEditor(Dialog):
         Args:
             controller: the controller that edits drafts.
             lanes: number of lanes in which a set can be used.
-            public: whether public mode is on, in which files cannot be imported or saved.
+            public: whether public mode is on. If so, files cannot be imported or saved.
         """
         self._catalog, self._drafts = controller.catalog, controller.drafts
         self._lanes, self._public = lanes, public
@@ -220,7 +220,7 @@ class DemonstrationEditor(Dialog):
         return handler
 
     def _change(self, state: PageState, compare: Any, act: Callable[[], None]) -> Updates:
-        """Run `act`, then render the draft. Render it even if `act` failed, to reset rejected values."""
+        """Run `act`, then render the draft. Rendering the draft after a failure resets rejected values."""
         try:
             act()
         except Exception as error:
@@ -232,7 +232,7 @@ class DemonstrationEditor(Dialog):
     # --- Content ----------------------------------------------------------------------------------
 
     def _render(self, state: PageState, compare: Any = None) -> Updates:
-        """Return UI updates for all components except the name field for a new set.
+        """Return UI updates for all components except the field for the name of a new set.
 
         Args:
             state: the page's state.

@@ -16,7 +16,7 @@ class Dialog:
     """A dialog shown over the page. Create it inside a `gr.Blocks` context.
 
     Subclasses add content by overriding `_compose_head`, `_compose_body` and `outputs`. The constructor uses
-    all three, so a subclass must set its attributes before calling `super().__init__`.
+    all of these, so a subclass must set its attributes before calling `super().__init__`.
     """
 
     def __init__(self, id: str, title: str = "", *, prefix: str | None = None) -> None:
@@ -60,7 +60,7 @@ class Dialog:
         return self.hide()
 
     def attempt(self, act: Callable[[], Updates]) -> Updates:
-        """Return the UI updates from `act`. If it fails, show the error as a toast and return no updates.
+        """Return the UI updates from `act`. If `act` fails, show the error as a toast and return no updates.
 
         Use only for events whose outputs are the dialog's `outputs`.
         """
@@ -92,5 +92,5 @@ class HtmlDialog(Dialog):
         return [self.frame, self.body]
 
     def show_html(self, html: str) -> Updates:
-        """Return UI updates that open the dialog with `html`. The HTML must be safe."""
+        """Return UI updates that open the dialog with `html`, which is not escaped and must be safe."""
         return self.show({self.body: html})

@@ -1,4 +1,4 @@
-"""The judge dialog, for choosing the judge model, answers and rubric, with a cost estimate.
+"""The judge dialog, in which users choose the judge model, answers and rubric, and see the estimated cost.
 
 Judgments continue when the page is closed, because the session runs them and the page only shows their state.
 API keys entered here are kept only in the page's state on the server. Each key is used only for the judge
@@ -79,7 +79,7 @@ class JudgeDialog(Dialog):
 
     @property
     def all_outputs(self) -> list[Block]:
-        """The components of this dialog and the judge-call dialog updated by the page's handlers."""
+        """The components in this dialog and the judge-call dialog that are updated by the page's handlers."""
         return [*self.outputs, *self.whole.outputs]
 
     def connect(
@@ -117,7 +117,7 @@ class JudgeDialog(Dialog):
         return self.attempt(lambda: self.open_on(state, None))
 
     def on_turn(self, state: PageState, *values: Any) -> Updates:
-        """Offer the lanes with an answer in the chosen turn."""
+        """Offer the lanes that have an answer in the chosen turn."""
 
         def act() -> Updates:
             form = read_form(values)
@@ -180,7 +180,7 @@ class JudgeDialog(Dialog):
         return updates
 
     def on_stop(self, state: PageState) -> Updates:
-        """Cancel this conversation's running judgments. Responses already received are kept."""
+        """Cancel this conversation's judgments in progress. Responses already received are kept."""
         for judgment in self.running(state):
             judgment.cancel()
         return {self.timer: gr.Timer(active=True)}
@@ -261,17 +261,18 @@ class JudgeDialog(Dialog):
             self.controls.key: gr.update(placeholder="kept until you close the page" if has_key else ""),
         }
 
-    # --- Running judgments ------------------------------------------------------------------------
+    # --- Judgments in progress --------------------------------------------------------------------
 
     def running(self, state: PageState) -> list[Judgment]:
-        """Return the running judgments for the page's conversation."""
+        """Return the judgments in progress for the page's conversation."""
         id = state.branch.id if state.branch is not None else state.conversation
         return self.chat.session.running_judgments(id) if id else []
 
     def draw_running(self, state: PageState) -> Updates:
         """Return UI updates for the stop buttons, and start the timer if there is something to draw.
 
-        Only the timer's handler stops the timer, because it also draws judgments that have just finished.
+        Only the timer's handler stops the timer, because that handler also draws judgments that have just
+        finished.
         """
         running = bool(self.running(state))
         updates: Updates = {button: gr.update(visible=running) for button in (self.row.stop, self.cancel)}

@@ -31,7 +31,7 @@ SERVER_LIMIT = 500
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeForm:
-    """The values of the dialog's controls as sent by a browser. They are untrusted and can be of any type."""
+    """The untrusted values of the dialog's controls, as sent by a browser. They can be of any type."""
 
     turn: Any
     scope: Any = "turn"
@@ -161,7 +161,7 @@ class JudgeControls:
 
     @property
     def inputs(self) -> list[Block]:
-        """The controls whose values are passed to `read_form`, in the expected order."""
+        """The controls whose values are passed to `read_form`, in the order that it requires."""
         return [self._by_name[field.name] for field in fields(JudgeForm)]
 
     @property
@@ -174,8 +174,8 @@ class JudgeControls:
 
         Args:
             form: the values to show.
-            conversation: the conversation whose turns are offered.
-            lanes: the lanes that are offered.
+            conversation: the conversation whose turns are offered as choices.
+            lanes: the lanes to offer as choices.
         """
         turns = [
             (f"Turn {number + 1}: {shorten(turn.user, 40)}", number)

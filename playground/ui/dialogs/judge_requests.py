@@ -1,4 +1,4 @@
-"""Build judge requests from the judge dialog's untrusted form, the visitor's API keys, and their budget."""
+"""Build judge requests from the judge dialog's untrusted form and the visitor's API keys and budget."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ BY_RULE = (
 MOST_RUNNING = 40
 """Maximum number of concurrent judgments per conversation.
 
-Five judges and their majority need 36 for all pairs of four lanes.
+Five judges and their majority vote need 36 judgments for all pairs of four lanes.
 """
 
 
 class JudgeRequests:
-    """Builder of judge requests for all visitors to the page; it also starts their judgments."""
+    """Builder of judge requests for all visitors to the page. It also starts the judgments."""
 
     def __init__(self, chat: Controller, settings: Settings) -> None:
         self.chat = chat

@@ -81,7 +81,7 @@ class ModelDialog(Dialog):
 
 
 class ModelLoadingDialog(ModelDialog):
-    """Model dialog that can also load models. It shows unreadable files with their paths."""
+    """Model dialog that can also load models. The dialog also lists unreadable files with their paths."""
 
     def __init__(
         self, session: Session, model_switch: ModelSwitch, state: gr.State, waiting: gr.Timer
@@ -197,7 +197,8 @@ class ModelLoadingDialog(ModelDialog):
             name = (event._data or {}).get("preset")
             self.model_switch.load_preset(name)
             state.preset = name
-            # If the preset is already in use, the model does not change, so `on_tick` would not detect it.
+            # If the preset is already in use, the model does not change, so `on_tick` would not detect the
+            # request.
             is_loading = self.model_switch.progress().busy
             set_up: Updates = {} if is_loading else {self._waiting: gr.Timer(active=True)}
             return {**self._render(), **set_up}

@@ -89,7 +89,7 @@ class PromptDialog(Dialog):
     # --- Handlers ---------------------------------------------------------------------------------
 
     def on_open(self, lane: int) -> Callable[..., Updates]:
-        """Return the handler for a lane's Prompt button. It shows the lane's next prompt."""
+        """Return the handler for a lane's Prompt button. The handler shows the lane's next prompt."""
 
         def handler(state: PageState, show_tokens: bool, message: str, *values: Any) -> Updates:
             def act() -> Updates:
@@ -103,7 +103,7 @@ class PromptDialog(Dialog):
     def on_choice(
         self, state: PageState, lane: Any, which: Any, show_tokens: bool, message: str, *values: Any
     ) -> Updates:
-        """Show another of the lane's prompts, or show or hide the tokens of the current one."""
+        """Show a different prompt of the lane, or show or hide the tokens of the current prompt."""
 
         def act() -> Updates:
             if lane not in range(self._lanes):

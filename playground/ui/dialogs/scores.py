@@ -29,7 +29,7 @@ VOTES = (
     ("Blind votes", "The lane names were hidden from the voter.", True),
     ("Open votes", "The lane names were visible to the voter.", False),
 )
-"""The two vote sections, as (title, description, whether it counts blind or open votes)."""
+"""The two vote sections, as (title, description, whether the section counts blind or open votes)."""
 
 
 class ScoresDialog(HtmlDialog):
@@ -100,7 +100,7 @@ class ScoresDialog(HtmlDialog):
         return note + ("".join(sections) or html_scores.NOTHING)
 
     def _find_conversations(self, state: PageState) -> list[Conversation]:
-        """Return the conversations to count: those with verdicts, except a blind one not yet revealed."""
+        """Return the conversations to count: those with verdicts, unless their lanes are still hidden."""
         if self.public:
             judged = self.session.list_judged(ids=state.own)
         else:
@@ -128,7 +128,7 @@ class ScoresDialog(HtmlDialog):
 
 
 def _keep_votes(conversations: Iterable[Conversation], blind: bool) -> list[Conversation]:
-    """Return the conversations with only their blind votes, or only their open votes, as verdicts."""
+    """Return the conversations with their verdicts reduced to blind votes or to open votes."""
 
     def counts(verdict: Verdict) -> bool:
         return verdict.judge == HUMAN and verdict.blind == blind

@@ -1,7 +1,7 @@
 """Keyboard shortcuts: the mapping from keys to buttons, and the list of shortcuts shown in a dialog.
 
-Plain data, independent of Gradio. Letter keys are combined with Alt, avoiding those that open a browser menu.
-A shortcut clicks the actual button, so it has no effect while that button is disabled.
+Plain data, independent of Gradio. Letter keys are combined with Alt, avoiding combinations that open a
+browser menu. A shortcut clicks the actual button, so it has no effect while that button is disabled.
 """
 
 from __future__ import annotations

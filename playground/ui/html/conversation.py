@@ -70,7 +70,7 @@ def render_turns(
 ) -> str:
     """Render the given turns of one lane.
 
-    If the lane's recipe changes between turns, a label above the first answer after each change shows the
+    If the lane's recipe changes between turns, a label above the first answer after each change shows the new
     recipe.
 
     Args:
@@ -89,7 +89,7 @@ def render_turns(
     for number in turns:
         answer = answers[number]
         if answer is None:
-            continue  # this lane was added later
+            continue  # this lane was added after the turn
         before = next((label for label in reversed(whose[:number]) if label), "")
         by = f'<div class="by">{escape(whose[number])}</div>' if changed and whose[number] != before else ""
         said = f'<div class="user message">{render_markdown(conversation.turns[number].user)}</div>'
@@ -121,7 +121,7 @@ def _render_message_buttons(number: int, answer: Answer) -> str:
 
 
 def _render_answer(answer: Answer, note: str) -> str:
-    """Render an answer's text, or a notice explaining why there is none."""
+    """Render an answer's text, or a notice explaining why the answer has no text."""
     reply, parts = answer.reply, []
     start = answer.request.prompt.prefill if answer.request else ""
     split = split_answer(answer)
@@ -150,7 +150,7 @@ def _render_answer(answer: Answer, note: str) -> str:
 
 
 def split_answer(answer: Answer) -> Thinking:
-    """Split an answer into reasoning and final text, even if the chat template itself opens the reasoning."""
+    """Split an answer into reasoning and final text, even if the reasoning's opening tag is in the prompt."""
     prompt = answer.request.prompt if answer.request else None
     opened = prompt is not None and opens_thinking(prompt.text.removesuffix(prompt.prefill))
     return split_thinking(answer.text, opened and bool(answer.text))
@@ -170,7 +170,7 @@ def _render_thinking(split: Thinking, ended: bool) -> str:
 
 
 def _render_below(conversation: Conversation, lane: int, number: int, answer: Answer, blind: bool) -> str:
-    """Render the warnings and buttons below an answer, or nothing while it is being generated."""
+    """Render the warnings and buttons below an answer, or nothing while the answer is being generated."""
     if not answer.reply.finish:
         return ""
     last = number == len(conversation.turns) - 1

@@ -1,4 +1,4 @@
-"""HTML for inspecting answers: differences between two answers, warnings, and text after the stop.
+"""HTML for inspecting answers: differences between two answers, warnings, and text after an answer's end.
 
 Pure functions, independent of Gradio. Model output is escaped by the functions in `text`. Nothing is conveyed
 by color alone: elements with the class "unseen" contain text for screen readers.
@@ -17,7 +17,7 @@ from playground.ui.html.text import escape, reveal, reveal_plain, reveal_whitesp
 
 
 def render_sides(found: Diff, names: tuple[str, str]) -> tuple[str, str]:
-    """Render two answers, marking the parts of each that do not occur in the other.
+    """Render two answers, marking the parts of each answer that do not occur in the other answer.
 
     Args:
         found: the differences between the answers.

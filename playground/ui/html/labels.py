@@ -59,7 +59,7 @@ def status_line(reply: Reply | None, note: str = "", blind: bool = False, ended:
         reply: the answer; None if there is none yet.
         note: text shown instead of the status until the first token is generated.
         blind: whether to hide the weights and the prompt length, which could identify the lane.
-        ended: key of an answer that has just finished. The page then announces it to screen readers.
+        ended: key of an answer that has just finished. The page then announces the answer to screen readers.
     """
     if reply is None:
         return '<div class="figures" data-finish="">&nbsp;</div>'
@@ -106,7 +106,7 @@ def _count(number: int, thing: str) -> str:
 def model_chip(status: Status) -> str:
     """Render the model label, a button that opens the model dialog.
 
-    It shows a progress bar while loading, and the model's size and device once ready.
+    The label shows a progress bar while the model is loading, and then the model's size and device.
     """
     if status.state == "failed":
         return _chip("failed", f'<span role="alert">{_html(status.note)}</span>')

@@ -26,7 +26,7 @@ _DEEP = re.compile(r"(?m)^(?:[ \t]*(?:[>*+-]|\d{1,9}[.)])){15}")
 """Matches nesting that exceeds markdown-it's limit, beyond which it drops content."""
 
 
-@lru_cache(maxsize=512)  # on each page, only the latest messages change
+@lru_cache(maxsize=512)  # only the latest messages on a page change
 def render_markdown(text: str) -> str:
     """Render untrusted Markdown as HTML."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")

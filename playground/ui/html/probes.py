@@ -24,7 +24,7 @@ CATEGORIES = {
     "follow-up": "Follow-up",
     "self-correction": "Self-correction",
     "refusal-then-rephrase": "Refusal, then rephrased",
-    "reference-to-turn-1": "Reference to message 1",
+    "reference-to-turn-1": "Referring back to message 1",
 }
 """Labels for categories whose label differs from their name."""
 
@@ -57,7 +57,7 @@ def order_probes(probes: Sequence[Probe], base: str) -> list[Probe]:
 
 
 def filter_probes(probes: Sequence[Probe], kind: str, words: str) -> list[Probe]:
-    """Return the probes of a kind (file stem, "stem/category", or "" for all) that contain every word."""
+    """Return the probes of a kind (file stem, "stem/category" or "" for all) containing every search word."""
     wanted = words.lower().split()
     found = []
     for probe in probes:

@@ -178,7 +178,7 @@ def _describe_mean(mean: Mean, is_share: bool) -> str:
     return f"{low} to {high}; {mean.count} scores from {mean.conversations} conversations"
 
 
-# --- Facts ----------------------------------------------------------------------------------------
+# --- Reliability ----------------------------------------------------------------------------------
 
 
 def _render_facts(board: Board, cards: Cards) -> str:

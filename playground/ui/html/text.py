@@ -1,7 +1,7 @@
 """Prepare text for HTML: escaping, visible codes for invisible characters, and number formatting.
 
-Pure functions, independent of Gradio. Text from users and models is untrusted, so it is always escaped, and
-no character is lost.
+Pure functions, independent of Gradio. Text from users and models is untrusted, so it is always escaped. No
+character is dropped.
 """
 
 from __future__ import annotations

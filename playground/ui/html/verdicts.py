@@ -104,8 +104,8 @@ def render_marks(
 def latest(verdicts: Sequence[Verdict]) -> list[Verdict]:
     """Return the latest verdict for each request.
 
-    If the latest verdict is unsettled, the latest settled one for the same request is also returned, before
-    it.
+    If the latest verdict is unsettled, the latest settled verdict for the same request is returned before the
+    unsettled one.
     """
     kept: dict[tuple[object, ...], list[Verdict]] = {}
     for verdict in verdicts:

@@ -33,7 +33,7 @@ class Controls:
 
 
 class Address:
-    """Hidden text boxes read by `page.js` whenever they change.
+    """Hidden text boxes read by `page.js` whenever their values change.
 
     Must be created inside a `gr.Blocks` context.
     """
@@ -47,7 +47,7 @@ class Address:
         self.kept = self._hidden_textbox("kept")
         """Query string of the non-default settings, used in the address bar and when a page is reopened."""
         self.moved = self._hidden_textbox("moved")
-        """Changes whenever a linked setting without its own control changes."""
+        """Value that changes whenever a linked setting without its own control changes."""
 
     def _hidden_textbox(self, id: str) -> gr.Textbox:
         return gr.Textbox("", visible="hidden", elem_id=id, elem_classes="nowhere", container=False)

@@ -117,8 +117,7 @@ class Arrangement:
         return attempt(act, self.add)
 
     def on_blind(self, state: PageState, values: Values) -> Updates:
-        """Start a blind conversation (lanes shuffled, names hidden), or reveal the lanes of the current
-        one."""
+        """Start a blind conversation (lanes shuffled, names hidden), or reveal the current one's lanes."""
 
         def act() -> Updates:
             if state.blind:
@@ -184,7 +183,7 @@ def _refuse_while_blind(state: PageState) -> None:
 
 
 def _move_leader(mode: Any, order: Sequence[int]) -> str:
-    """Return the history mode for a new lane order, in which its lane may have moved or be missing."""
+    """Return the history mode for a new lane order, in which the mode's lane may have moved or be missing."""
     name, _, leader = str(mode).partition("-")
     if not leader:
         return name

@@ -84,7 +84,7 @@ class Composer:
         self.stop = gr.Button("Stop", variant="stop", min_width=88, scale=0, visible=False, elem_id="stop")
 
     def compose_prefill(self) -> None:
-        """Add the prefill field. Every answer starts with its text."""
+        """Add the field for the prefill, the text with which every answer starts."""
         self.prefill = gr.Textbox(
             "",
             label="Start the answer with",
@@ -123,11 +123,11 @@ class Composer:
     # --- Handlers -----------------------------------------------------------------------------------
 
     def on_send(self, state: PageState, values: Values) -> Iterator[Updates]:
-        """Send the message to every lane, and clear the message box once it has been accepted."""
+        """Send the message to every lane, and clear the message box once the message has been accepted."""
         yield from self._send(values[self.box], state, values, {self.box: ""})
 
     def on_example(self, text: str) -> Callable[..., Iterator[Updates]]:
-        """Return the handler for an example button. It leaves the message box unchanged."""
+        """Return the handler for an example button. The handler leaves the message box unchanged."""
 
         def handler(state: PageState, values: Values) -> Iterator[Updates]:
             yield from self._send(text, state, values, {})
@@ -186,7 +186,7 @@ class Composer:
         return handler
 
     def on_stop(self, lane: int | None) -> Callable[[PageState], None]:
-        """Return a handler that stops one lane, or all if `lane` is None. The stream draws the final view."""
+        """Return a handler that stops one lane, or all lanes if None. The stream draws the final view."""
 
         def handler(state: PageState) -> None:
             self.controller.streaming.stop(state, lane)

@@ -74,7 +74,7 @@ class Decoding:
     # --- Handlers -----------------------------------------------------------------------------------
 
     def on_linked(self, state: PageState, values: Values) -> Updates:
-        """Apply the shared decoding to all lanes, or switch to per-lane controls initialized from it."""
+        """Apply the shared decoding to all lanes, or copy it to per-lane controls and switch to these."""
         updates: Updates = {}
         for lane in self.lanes.columns:
             updates[lane.own_decoding] = gr.update(visible=not values[self.linked])

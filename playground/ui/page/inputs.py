@@ -82,7 +82,7 @@ class PageInputs:
         Raises:
             InputError: a value is invalid.
         """
-        # With shared decoding, read the controls once, so that all lanes get the same new seed.
+        # If decoding is shared, read the controls once, so that all lanes get the same new seed.
         shared = self.decoding.read(values, draw_seed) if values[self.linked] else None
         self._check_texts(values)
         specs, decoding, new_seeds = [], [], []

@@ -90,7 +90,8 @@ class PageLoad:
         updates = self.topbar.draw_model()
         if id := named.get("c"):
             try:
-                if state.conversation != id:  # an earlier event may have opened it (see `PageEvents`)
+                # An earlier event may already have opened the conversation (see `PageEvents`).
+                if state.conversation != id:
                     self.controller.conversations.open(state, id)
                 if probe := named.get("probe"):
                     self.address.take_up(state, probe, [])
@@ -129,8 +130,8 @@ class PageLoad:
         if state.preset is None or preset is None or preset.name != state.preset:
             return {}
         if state.streaming or state.ending:
-            # The running conversation must stay on the page until its final view has been drawn. Otherwise,
-            # that view would be drawn into the new conversation.
+            # A conversation with answers in progress must stay on the page until its final view has been
+            # drawn. Otherwise, that view would be drawn into the new conversation.
             return {self.timer: gr.Timer(active=True)}
         state.preset = None
 
@@ -144,9 +145,9 @@ class PageLoad:
     def set_up_preset(self, state: PageState, preset: Preset) -> Updates:
         """Apply a preset in a new conversation.
 
-        One lane uses URIAL with the preset's demonstrations; the other uses the preset's adapter or, without
-        one, the raw base. The preset's decoding parameters apply to all lanes; parameters not set by the
-        preset are unchanged.
+        One lane uses URIAL with the preset's demonstrations; the other lane uses the preset's adapter or, if
+        the preset has none, the raw base model. The preset's decoding parameters apply to all lanes;
+        parameters not set by the preset are unchanged.
         """
         self.controller.conversations.new(state)
         state.blind, state.probe = False, None

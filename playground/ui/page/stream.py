@@ -45,7 +45,8 @@ class AnswerStream:
 
     @property
     def outputs(self) -> list[Any]:
-        """Components updated during streaming. Kept to a minimum, because each adds work in the browser."""
+        """Components updated during streaming. Kept to a minimum, because each component adds work in the
+        browser."""
         actions, view = self.conversation.actions, self.conversation
         parts = [self.box, actions.send, actions.stop, view.history, view.address.conversation]
         parts += actions.row_outputs
@@ -110,7 +111,7 @@ class AnswerStream:
             yield updates
 
     def _report_unsaved(self, snapshot: Snapshot, before: str | None) -> str | None:
-        """Show a toast when saving starts to fail or recovers. Return the current failure, or None."""
+        """Show a toast when saving starts to fail or recovers. Return the current error message, if any."""
         now = self.controller.session.unsaved_reason(snapshot.conversation.id)
         if now is not None and now != before:
             warn(OutsideError(now))
@@ -134,7 +135,7 @@ class AnswerStream:
         updates |= view.actions.draw_buttons(not snapshot.done)
         if snapshot.is_first and not snapshot.done:
             updates |= {**view.actions.draw(state, True), view.address.conversation: conversation.id}
-            # Update the list now, while it is disabled; later, the user may be choosing from it.
+            # Update the history list now, while it is disabled. Later, the user may be choosing an entry.
             updates[view.history] = view.draw_history(state)
         return updates
 

@@ -1,8 +1,8 @@
 """Votes on the last turn: which of two answers is better, with lane names hidden or visible.
 
-A vote always compares exactly two lanes, even if the page has more. It therefore records a single comparison,
-and four keyboard shortcuts are sufficient. With more than two lanes, the pair is selected with a control next
-to the buttons.
+A vote always compares exactly two lanes, even if the page has more. Each vote is therefore a single
+comparison, for which four keyboard shortcuts are sufficient. With more than two lanes, the pair is selected
+with a control next to the buttons.
 """
 
 from __future__ import annotations

@@ -73,9 +73,9 @@ UPLOADS = frozenset(("/gradio_api/upload", "/gradio_api/upload_progress"))
 MOST_NAME = 255
 """Maximum length of a path component in bytes. File systems do not allow longer names."""
 MOST_PATH = 1_000
-"""Maximum path length in bytes, ten times that of the page's longest path."""
+"""Maximum path length in bytes, ten times the length of the page's longest path."""
 MOST_BYTES = 4_000_000
-"""Maximum request size in bytes, well above that of an uploaded file or the longest message."""
+"""Maximum request size in bytes, well above the size of an uploaded file or the longest message."""
 TOO_LARGE = "The request is larger than 4 MB: send less at once."
 STREAM = "/gradio_api/queue/data"
 PATIENCE = 5
@@ -198,7 +198,7 @@ class OpenPaths:
 
 
 def _can_be_file(path: str) -> bool:
-    """Return whether this is a valid file path. Invalid paths would cause an OS error instead of a 404."""
+    """Return whether `path` is a valid file path. Invalid paths would cause an OS error, not a 404."""
     names = [name.encode("utf-8", "surrogatepass") for name in path.split("/")]
     short = all(len(name) <= MOST_NAME for name in names) and sum(map(len, names)) <= MOST_PATH
     return short and b".." not in names and "\0" not in path and "\ufffd" not in path

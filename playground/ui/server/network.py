@@ -16,7 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 FORWARDED = re.compile(r"x-forwarded-.*|forwarded|x-real-ip|x-original-.*|x-rewrite-url")
 """Headers with which proxies report the client and the original request."""
 GRADIO = re.compile(r"x-gradio-.*|x-direct-url")
-"""Headers from which Gradio reads its own address. They are set by its Node server, which is not used."""
+"""Headers from which Gradio reads its own address. The headers are set by Gradio's Node server, which Tandem
+does not use."""
 HOST = re.compile(r"[a-z0-9.\-]{1,253}(?::\d{1,5})?|\[[0-9a-f:.]{2,45}\](?::\d{1,5})?", re.IGNORECASE)
 WITH_PORT = re.compile(r"\[([0-9a-f:.]+)\](?::\d*)?|([0-9.]+):\d*", re.IGNORECASE)
 """Matches an IPv6 address in brackets, or an IPv4 address with a port."""

@@ -24,7 +24,8 @@ from playground.ui.server.visitors import Sessions, Uploads, Visitors
 
 ASSETS = Path(__file__).parents[1] / "assets"
 PEOPLE_AT_ONCE = 64
-"""Maximum number of concurrent streams. Each occasionally uses a worker thread; all are batched."""
+"""Maximum number of concurrent streams. Each stream occasionally uses a worker thread. The engine batches
+the answers."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 SPACES = "'self' https://huggingface.co https://*.hf.space"
 """Sites allowed to embed a Space in an iframe."""
@@ -88,7 +89,7 @@ def start(blocks: gr.Blocks, settings: Settings, port: int) -> None:
 
 
 def scripts() -> list[str]:
-    """Return the scripts that run in the browser in addition to Gradio's."""
+    """Return the scripts that run in the browser in addition to Gradio's own scripts."""
     files = (ASSETS / "page.js", ASSETS / "a11y.js")
     return [shortcuts.render_script(), *(path.read_text(encoding="utf-8") for path in files)]
 
@@ -201,7 +202,7 @@ SERVER_LINES = OnceAMinute()
 
 
 def _quiet(faults: Faults) -> None:
-    """Make Gradio log each failure as one line. By default, it prints a full traceback outside the log."""
+    """Make Gradio log each failure as one line. Gradio itself prints full tracebacks outside the log."""
     logging.getLogger("uvicorn.error").addFilter(SERVER_LINES)
     for module in (gradio.queueing, gradio.routes):
         vars(module)["traceback"] = QuietTraceback(faults)

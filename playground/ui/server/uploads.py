@@ -73,8 +73,8 @@ class UploadLimits:
             if not within:
                 raise RefusedError(
                     429,
-                    f"You may upload {self._files} files and {self._bytes // 1_000_000} MB "
-                    "per hour: upload less, or try again later.",
+                    f"Upload limit reached ({self._files} files or {self._bytes // 1_000_000} MB per hour): "
+                    "upload fewer or smaller files, or try again later.",
                 )
         for name, _ in names:
             self._counted.setdefault(name, deque()).append((self._clock(), files, size))

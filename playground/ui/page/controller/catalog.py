@@ -25,7 +25,7 @@ class LaneCatalog:
     # --- Adapters -----------------------------------------------------------------------------------
 
     def cards(self) -> dict[str, AdapterCard]:
-        """Return the adapters by name, including those still downloading or failed."""
+        """Return the adapters by name, including adapters that are still downloading or have failed."""
         library = self.session.library
         # Read the pending adapters first, so that an adapter that becomes ready in between is in both
         # dictionaries rather than in neither.
@@ -39,7 +39,7 @@ class LaneCatalog:
         return present | absent
 
     def default_adapter(self) -> str | None:
-        """Return the first usable adapter, preferring those of the preset, or None if there is none."""
+        """Return the first usable adapter, preferring the preset's adapters, or None if none is usable."""
         preset = self.session.library.preset
         own = [adapter.name for adapter in preset.adapters] if preset else []
         broken = {status.card.name for status in self.session.status().adapters if status.error is not None}

@@ -43,7 +43,7 @@ class Conversations:
         """Return the conversation on the page.
 
         Raises:
-            InputError: there is none.
+            InputError: there is no conversation.
         """
         return _require(self.current(state))
 
@@ -67,10 +67,10 @@ class Conversations:
         return current
 
     def require_up_to_date(self, state: PageState) -> Conversation:
-        """Return the conversation on the page like `find_up_to_date`, but require that there is one.
+        """Return the conversation on the page, like `find_up_to_date`, but raise an error if there is none.
 
         Raises:
-            InputError: there is none.
+            InputError: there is no conversation.
             ConflictError: the conversation has been continued elsewhere.
         """
         return _require(self.find_up_to_date(state))

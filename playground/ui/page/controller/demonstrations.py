@@ -1,4 +1,4 @@
-"""Operations of the demonstration editor on a page's draft, its cards, and the edited sets."""
+"""Demonstration editor operations on a page's draft, the draft's cards, and the edited sets."""
 
 from __future__ import annotations
 

@@ -51,9 +51,10 @@ class Probes:
         raise InputError(f"There is no probe {short!r}: choose one under Probes.")
 
     def current(self, state: PageState) -> tuple[Probe, int] | None:
-        """Return the active probe and the number of messages already sent, or None if there is none.
+        """Return the active probe and the number of messages already sent, or None if no probe is active.
 
-        The number is derived from the conversation. After an undo, the undone turn's message is next again.
+        The number is derived from the conversation. After an undo, the undone turn's message is the next
+        message again.
         """
         probe = next((probe for probe in self.session.library.probes if probe.name == state.probe), None)
         return (probe, probe.count_sent(self.conversations.user_messages(state))) if probe else None

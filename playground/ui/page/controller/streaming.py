@@ -17,7 +17,7 @@ from playground.ui.page.controller.values import LaneSettings, Snapshot
 from playground.ui.page.state import LANES, PageState
 
 LONG = 20
-"""Number of turns from which the page is redrawn less often, because long histories are slow to draw."""
+"""From this number of turns on, the page is redrawn less often, because long histories are slow to draw."""
 
 
 class Streaming:
@@ -43,12 +43,14 @@ class Streaming:
         self.gate, self.visitor = gate, visitor
 
     def send(self, state: PageState, text: str, settings: LaneSettings) -> Generator[Snapshot]:
-        """Send a message to every lane, and yield snapshots during generation. The last one is marked `done`.
+        """Send a message to every lane, and yield snapshots during generation.
 
-        If an earlier message is being edited, the conversation branches at that message.
+        The last snapshot is marked `done`. If an earlier message is being edited, the conversation
+        branches at that message.
 
         Raises:
-            InputError: the message, a lane or a decoding parameter is invalid. Nothing has been changed.
+            InputError: the message, a lane or a decoding parameter is invalid. In this case, nothing is
+                changed.
         """
         yield from self.play(state, [text], lambda: settings)
 
@@ -118,7 +120,7 @@ class Streaming:
     def _let_in(
         self, conversation: Conversation, text: str = "", turns: int = 0
     ) -> AbstractContextManager[None]:
-        """Return a context manager that applies the rate limits. Entering it raises InputError at a limit."""
+        """Return a context manager that applies the rate limits. It raises InputError at a limit."""
         return self.gate.message(self.visitor(), conversation.variants, turns, text)
 
     # --- Conversation and lanes -----------------------------------------------------------------------
@@ -137,7 +139,7 @@ class Streaming:
         return self._apply(state, current, settings)
 
     def _apply(self, state: PageState, conversation: Conversation, settings: LaneSettings) -> Conversation:
-        """Return the conversation with the lanes and decoding from the controls, unless it is blind."""
+        """Return the conversation, updated from the controls unless it is blind."""
         if state.blind:
             return conversation
         variants = self.catalog.lane_variants(state, conversation, settings)
@@ -148,7 +150,7 @@ class Streaming:
     def _stream(
         self, state: PageState, growing: Generator[Conversation, None, None]
     ) -> Generator[Snapshot, None, Conversation]:
-        """Yield snapshots at a limited rate, and return the final conversation, which is not yet drawn."""
+        """Yield snapshots at a limited rate, and return the final conversation, which is not drawn yet."""
         last: Snapshot | None = None
         drawn_at = 0.0
         with closing(growing):
