@@ -72,7 +72,7 @@ class Settings:
     judge_key: Secret | None = None
     """API key for `judge_url`, never sent to any other server. Read only from the environment."""
     judge_keys: Mapping[str, Secret] = field(default_factory=dict)
-    """API keys for other servers, by host name in uppercase with "_" for all other characters, such as
+    """API keys for other servers, keyed by host name in the form used in environment variables, for example
     "API_MISTRAL_AI".
 
     Read only from the environment.
@@ -83,7 +83,7 @@ class Settings:
     None means no limit, or 0 in public mode.
     """
     judge_timeout: float = 120.0
-    """Timeout of a judge call in seconds."""
+    """Timeout for a judge call, in seconds."""
     judge_prices: tuple[float, float, str] | None = None
     """Prices per million input and output tokens, and their currency.
 
@@ -318,8 +318,8 @@ READERS: Mapping[str, Callable[[Any], Any]] = {
 }
 """Parsers for setting values from flags and environment variables.
 
-Each one raises InputError with a one-sentence message. To add a setting, add a field to `Settings` and a line
-here.
+Each parser raises InputError with a one-sentence message. To add a setting, add a field to `Settings` and a
+line here.
 """
 
 

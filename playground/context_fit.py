@@ -130,6 +130,6 @@ def _with_fewer(aligner: Aligner, messages: Sequence[Message]) -> list[Callable[
 def _first(items: Sequence[Any], holds: Callable[[Any], bool]) -> int:
     """Return the index of the first item for which `holds` is true, or the number of items if there is none.
 
-    Uses binary search, so `holds` must be true for all items after that one.
+    Uses binary search, so `holds` must also be true for all later items.
     """
     return bisect_left(items, True, key=holds)

@@ -39,8 +39,9 @@ class Diff:
     """The left text, split into spans. Adjacent spans have different marks."""
     right: tuple[Stretch, ...]
     similarity: float
-    """Share of words in common (Dice coefficient), from 0 to 1. If neither text contains words: 1 if they are
-    equal, else 0.
+    """Share of words in common (Dice coefficient), from 0 to 1.
+
+    If neither text contains words: 1 if the texts are equal, else 0.
     """
 
 

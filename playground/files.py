@@ -42,8 +42,8 @@ def open_regular(path: Path) -> BinaryIO:
     """Open a regular file for reading in binary mode.
 
     Raises:
-        InputError: it is a pipe, device or socket, where reading could block forever.
-        OSError: it cannot be opened.
+        InputError: the path is a pipe, device or socket, where reading could block forever.
+        OSError: the file cannot be opened.
     """
 
     def open_at_once(name: str, flags: int) -> int:

@@ -144,7 +144,7 @@ class GgufFile:
 
     @property
     def chat_format(self) -> ChatFormat | None:
-        """The chat template and special tokens from the file; None if it has no template."""
+        """The chat template and special tokens from the file; None if the file has no chat template."""
         template = self.metadata.get("tokenizer.chat_template")
         if not isinstance(template, str) or not template:
             return None

@@ -1,7 +1,7 @@
-"""Estimate the memory needed for a model's weights, and check whether it is available.
+"""Estimate the memory needed for a model's weights, and check whether enough memory is available.
 
-The estimate is based on the parameter count. The engine uses it to decide whether to load a model in 4-bit
-precision, and whether the model fits in memory alongside the running model.
+The estimate is based on the parameter count. The engine uses the estimate to decide whether to load a model
+in 4-bit precision, and whether the model fits in memory alongside the running model.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ def weights_size(parameters: int, precision: str) -> int:
 
 
 def fitting_precisions(parameters: int, room: Room) -> tuple[str, ...]:
-    """Return the precisions in which a model fits in memory, highest first. Empty if it is too large."""
+    """Return the precisions in which a model fits in memory, highest first.
+
+    Empty if the model is too large.
+    """
     most = MOST_OF_MEMORY * room.size
     return tuple(
         precision for precision in (room.full, FOUR_BIT) if weights_size(parameters, precision) <= most

@@ -1,6 +1,6 @@
 """Switch the base model or add an adapter at runtime.
 
-If both models fit in memory, the new model is loaded alongside the old one and then replaces it. Otherwise,
+If both models fit in memory, the new model is loaded alongside the old model before replacing it. Otherwise,
 the switch waits for answers in progress to finish, closes the old model and loads the new one. New messages
 wait until the new model is ready. If loading fails or is cancelled, the previous model is kept or reloaded.
 Conversations are not tied to a model, so they are kept.
@@ -68,7 +68,7 @@ class Progress:
 
 
 class SwitchCancelled(BaseException):
-    """Raised when the user cancels a switch. A BaseException, so that it is not swallowed by library code."""
+    """Raised when the user cancels a switch. A BaseException, so that library code does not swallow it."""
 
 
 class ModelSwitch:
@@ -124,9 +124,11 @@ class ModelSwitch:
         self._start(settings, None, f"{source} is loaded.")
 
     def load_preset(self, name: Any) -> None:
-        """Start loading a preset's base model, with the preset's adapters and those requested for that base.
+        """Start loading a preset's base model, with the preset's adapters and all adapters requested for that
+        base.
 
-        If all of them are already loaded, only the preset's suggested settings are applied.
+        If the base model and all of these adapters are already loaded, only the preset's suggested settings
+        are applied.
 
         Args:
             name: name of the preset.

@@ -43,7 +43,7 @@ class RunningTurn:
         self._streams: Streams | None = None
 
     def stop(self, lane: int | None = None) -> None:
-        """Stop one lane or all lanes. Thread-safe."""
+        """Stop the given lane, or all lanes if `lane` is None. Thread-safe."""
         self._stopped |= set(self._lanes) if lane is None else {lane}
         self.is_stopped = self._stopped >= set(self._lanes)
         if self._streams:
@@ -65,7 +65,7 @@ class RunningTurn:
             yield
 
     def end(self) -> Conversation:
-        """Return the conversation in its final form if it were stopped now: unfinished lanes are marked as
+        """Return the conversation as it would be if all lanes stopped now: unfinished lanes are marked as
         cancelled.
         """
         conversation = self.conversation
@@ -80,8 +80,9 @@ class RunningTurns:
 
     def __init__(self, recorder: Recorder, engine: Callable[[], Engine]) -> None:
         self.lock = threading.Lock()
-        """Held while a turn is added, recorded or closed. This ensures that an unfinished state is never
-        written after `close` has written the final state.
+        """Lock held while a turn is added, recorded or closed.
+
+        This ensures that an unfinished state is never written after `close` has written the final state.
         """
         self._recorder = recorder
         self._engine = engine
@@ -150,10 +151,10 @@ class RunningTurns:
             yield turn.conversation
 
     def _stream(self, turn: RunningTurn) -> Snapshots:
-        """Yield snapshots while the answers stream, and record one every `SAVE_EVERY` seconds."""
+        """Yield snapshots while the answers stream, and record a snapshot every `SAVE_EVERY` seconds."""
         current = turn.conversation
         drawn_at = saved_at = time.monotonic()
-        with self.lock:  # so that the engine cannot be swapped or closed before it is assigned
+        with self.lock:  # so that the engine cannot be swapped or closed before `turn.engine` is set
             turn.engine = self._engine()
         for _ in turn.stream(turn.engine):
             if self._closed:

@@ -40,9 +40,11 @@ from playground.types import (
 )
 
 HistoryMode = Literal["own", "shared", "swapped"]
-"""Whose earlier answers a lane's prompt contains: its own; those of one lane, used for all lanes; or those of
-the next lane, so that two lanes swap histories. This distinguishes "the second answer is worse" from "the
-first answer was worse, and the second suffers from it".
+"""The source of the earlier answers in each lane's prompt.
+
+"own": the lane's own answers. "shared": one lane's answers in all prompts. "swapped": the next lane's
+answers, so that two lanes swap histories. Swapping distinguishes "the second answer is worse" from "the first
+answer was worse, and the second suffers from it".
 """
 
 
@@ -142,9 +144,9 @@ class Session(JudgingSession):
         """Send a message to every lane, and yield snapshots of the conversation as the answers grow.
 
         A snapshot is yielded at least every tenth of a second, so that the caller can react. If nothing has
-        changed, it is the same object as before. Closing the generator or calling `stop` stops the lanes and
-        keeps the text generated so far. If a lane fails, its reply contains the error and the other lanes
-        continue.
+        changed, the snapshot is the same object as before. Closing the generator or calling `stop` stops the
+        lanes and keeps the text generated so far. If a lane fails, its reply contains the error and the other
+        lanes continue.
 
         Args:
             histories: for each lane, the lane whose earlier answers its prompt contains (see
@@ -251,7 +253,7 @@ class Session(JudgingSession):
     def branch(
         self, conversation: Conversation, turns: int, lanes: Sequence[int] | None = None
     ) -> Conversation:
-        """Create a new conversation from the first turns of another one, which is not changed.
+        """Create a new conversation from the first turns of another conversation, which remains unchanged.
 
         The new conversation is recorded when its first message is sent.
 
@@ -286,7 +288,9 @@ class Session(JudgingSession):
         return self._recorder.problem(id)
 
     def warm(self, variants: Sequence[Variant]) -> None:
-        """Prefill the common beginning of all conversations with these variants while the engine is idle."""
+        """Prefill the prompt prefix shared by all conversations that use these variants, while the engine is
+        idle.
+        """
         self.engine.warm([variant.aligner([Message(role="user", text="")]) for variant in variants])
 
     def close(self) -> None:
@@ -303,7 +307,7 @@ class Session(JudgingSession):
     def _begin_answer(
         self, variant: Variant, messages: Sequence[Message], prefill: str, version: int = 0
     ) -> Answer:
-        """Return an empty answer for a lane, with its request or the error that prevents a request."""
+        """Return an empty answer for a lane, with its request or the error that prevented a request."""
         try:
             request = self._fit(variant, messages, prefill)
         except InputError as error:
@@ -344,7 +348,7 @@ def _split_last(conversation: Conversation, lanes: Sequence[int]) -> tuple[Conve
     """Split a conversation into everything before the last turn, and the last turn.
 
     Raises:
-        InputError: there is no turn, or it has no answer in one of `lanes`.
+        InputError: there is no turn, or the last turn has no answer in one of `lanes`.
     """
     if not conversation.turns:
         raise InputError("There is no message yet: send one first.")
@@ -355,7 +359,7 @@ def _split_last(conversation: Conversation, lanes: Sequence[int]) -> tuple[Conve
 
 
 def _reseed(variant: Variant, version: int) -> Variant:
-    """Return the variant with a different seed for each version, if the seed has an effect."""
+    """Return the variant with a seed that differs between versions, if the seed affects the answer."""
     if not variant.sampling.temperature:
         return variant
     seed = (variant.sampling.seed + version) % 2**63

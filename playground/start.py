@@ -13,7 +13,7 @@ from playground.store import Store
 
 
 def open_library(settings: Settings) -> Library:
-    """Open the library for the base model, adapters and preset in the settings."""
+    """Open the library for the base model, adapters and preset specified in the settings."""
     library = Library.open(settings.base, dict(settings.adapters), data_dir=settings.data_dir)
     if settings.preset is not None:
         library.preset = find_preset(settings.preset, settings.data_dir)

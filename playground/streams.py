@@ -78,7 +78,9 @@ class Streams:
                 yield None
 
     def _pump(self, number: int, request: Request) -> None:
-        """Read one request's stream in a separate thread, because only the reading thread can close it."""
+        """Read one request's stream in a separate thread, because only the reading thread can close the
+        stream.
+        """
         stop, has_text = self._stops[number], False
         try:
             with closing(self._engine.stream([request])) as events:

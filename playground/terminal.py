@@ -18,7 +18,7 @@ _CONTROLS = re.compile(
 
 
 def escape_controls(text: str) -> str:
-    r"""Replace control characters other than newlines and tabs by Python escapes such as ``\x1b``."""
+    r"""Replace control characters other than newlines and tabs with Python escapes such as ``\x1b``."""
     return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 

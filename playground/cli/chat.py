@@ -182,8 +182,8 @@ def answer_json(answer: Answer) -> dict[str, Any]:
 def exit_if_unanswered(conversation: Conversation) -> None:
     """Exit with an error status if every lane in a turn failed.
 
-    The status is 2 (invalid input) if no request could be built from the messages, for example because they
-    do not fit the context, and 1 (failure) otherwise.
+    The status is 2 (invalid input) if no request could be built from the messages, for example because the
+    messages do not fit the context, and 1 (failure) otherwise.
     """
     failed = [turn for turn in conversation.turns if all(answer.reply.error for answer in turn.answers)]
     if not failed:
@@ -198,7 +198,7 @@ def exit_if_unanswered(conversation: Conversation) -> None:
 
 
 def print_warnings(status: Status, settings: Settings, refused: Mapping[str, str]) -> None:
-    """Print warnings about the base and the adapters in the settings on standard error."""
+    """Print warnings about the base and the configured adapters on standard error."""
     named = {name for name, _ in settings.adapters}
     adapters = [entry for entry in status.adapters if entry.card.name in named]
     reasons = [entry.error or entry.warning for entry in adapters]

@@ -41,7 +41,10 @@ def read_response(rubric: Rubric, shown: tuple[int, ...], response: Response) ->
 
 
 def reread_call(rubric: Rubric, call: JudgeCall) -> JudgeCall | None:
-    """Parse a recorded call's reply again with the current parser. Return None if it contains no verdict."""
+    """Parse a recorded call's reply again with the current parser.
+
+    Return None if the reply contains no verdict.
+    """
     if call.raw is None:
         return call
     unread = dataclasses.replace(call, outcome="unparsable", winner=None, score=None, aspects=(), error=None)

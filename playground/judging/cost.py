@@ -115,7 +115,7 @@ class JudgeBudget:
 
     @property
     def used(self) -> int:
-        """Tokens used, including those reserved for running judgments."""
+        """Number of tokens used, including tokens reserved for judgments in progress."""
         return self._used
 
     @property
@@ -147,7 +147,10 @@ class JudgeBudget:
 
 @dataclass(frozen=True)
 class Reservation:
-    """A reservation of budget tokens for one judgment. It is settled once, when the judgment finishes."""
+    """A reservation of budget tokens for one judgment.
+
+    The reservation is settled once, when the judgment finishes.
+    """
 
     budget: JudgeBudget | None = None
     """The budget from which the tokens are reserved; None if the judgment has no token limit."""
@@ -163,7 +166,7 @@ class VisitorBudgets:
     """Token budgets for judging in public mode, one per user.
 
     A budget lasts one day, regardless of page reloads. If there are more than `most` budgets, the least
-    recently used one is dropped.
+    recently used budget is dropped.
     """
 
     def __init__(self, make: Callable[[], JudgeBudget], most: int = MOST_VISITORS) -> None:
@@ -174,7 +177,7 @@ class VisitorBudgets:
         """(start time, budget) by user, in order from least to most recently used."""
 
     def of(self, visitor: str, now: float) -> JudgeBudget:
-        """Return a user's budget. Create a new one if the user has none or if it has expired.
+        """Return a user's budget. Create a new budget if the user has none or the user's budget has expired.
 
         Args:
             visitor: the user's identifier.

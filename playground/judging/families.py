@@ -27,7 +27,7 @@ FAMILIES = {
 }
 """Regular expressions by model family (vendor or base model).
 
-Each one is matched at the start of a word in a model's name.
+Each expression is matched at the start of a word in a model's name.
 """
 _PATTERNS = {
     family: re.compile(rf"(?<![a-z0-9])(?:meta-?)?(?:{begins})(?:[-_.:/\d]|v\d|$)", re.IGNORECASE)
@@ -38,7 +38,7 @@ _PATTERNS = {
 def families(name: str) -> set[str]:
     """Return the model families mentioned in a model's name.
 
-    Most custom names mention none. The name of a distilled model can mention two:
+    Most custom names mention no family. The name of a distilled model can mention two families:
     "DeepSeek-R1-Distill-Qwen-7B" is both DeepSeek and Qwen.
     """
     return {family for family, pattern in _PATTERNS.items() if pattern.search(name)}
@@ -50,7 +50,7 @@ def family_warning(judge: str, names: Iterable[str]) -> str | None:
 
     Args:
         judge: the judge's model name.
-        names: names of the base model and of the adapters that wrote the answers.
+        names: names of the base model and of the adapters that generated the answers.
     """
     own = families(judge)
     for name in names:

@@ -43,17 +43,17 @@ def read_judges(text: str) -> list[tuple[str, str | None]]:
     """Parse a comma-separated list of judges, each in the form that `read_judge` accepts.
 
     Raises:
-        InputError: there are more than `MOST_JUDGES`, or one is listed twice.
+        InputError: there are more than `MOST_JUDGES` judges, or a judge is listed twice.
     """
     return check_judges([read_judge(part) for part in text.split(",") if part.strip()])
 
 
 def check_judges(judges: Sequence[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
-    """Validate the judges for a panel, given as (model, server) pairs, and return them.
+    """Validate the judges for a panel, given as (model, server) pairs, and return the pairs.
 
     Raises:
-        InputError: there are more than `MOST_JUDGES`, one is listed twice (even with its address spelled
-            differently), or an address cannot be parsed.
+        InputError: there are more than `MOST_JUDGES` judges, a judge is listed twice (even with a different
+            spelling of the address), or an address cannot be parsed.
     """
     if len(judges) > MOST_JUDGES:
         raise InputError(f"A panel can have at most {MOST_JUDGES} judges, not {len(judges)}: remove some.")

@@ -58,7 +58,7 @@ class PlannedCall:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The calls that one judge needs for a request, and the initial verdict."""
+    """The planned calls to one judge for a request, and the initial verdict."""
 
     judge: JudgeModel
     rubric: Rubric
@@ -92,7 +92,7 @@ def plan_judgment(
         request: the request.
         rubric: the request's rubric.
         judge: one of the request's judges.
-        store: the database with the calls of earlier judgments.
+        store: the database, which contains the calls of earlier judgments.
         refusals: known limits of judge servers, which can reduce the maximum length of the reply.
     """
     orders = [request.lanes, request.lanes[::-1]] if request.compares else [(lane,) for lane in request.lanes]

@@ -36,8 +36,8 @@ class JudgeRequest:
     judges: tuple[JudgeModel, ...] = ()
     """The judge models.
 
-    If there are several, they form a panel, whose majority is also recorded as a verdict. Empty if and only
-    if the rubric is a `KnownAnswer`, which needs no model.
+    Several judge models form a panel, whose majority is also recorded as a verdict. Empty if and only if the
+    rubric is a `KnownAnswer`, which needs no model.
     """
     scope: Scope = "turn"
     """What to judge: "turn" for this turn's answers, "conversation" for the whole conversation up to this
@@ -46,7 +46,7 @@ class JudgeRequest:
     samples: int = 1
     """Number of samples per call. Multiple samples use a temperature above 0 and consecutive seeds."""
     references: Mapping[int, str] = field(default_factory=dict)
-    """Reference answers by turn, for rubrics that require them."""
+    """Reference answers by turn, for rubrics that require reference answers."""
 
     def __post_init__(self) -> None:
         check_lanes(self.conversation, self.turn, self.lanes, self.rubric.kind)

@@ -76,7 +76,7 @@ class EndedJudgment:
 class OpenCalls:
     """Registry of calls in progress, which prevents two judgments from paying for the same call.
 
-    Thread-safe. A thread that takes a call must release it.
+    Thread-safe. A thread that has taken a call must release that call.
     """
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class OpenCalls:
         return free
 
     def give_back(self, key: str) -> None:
-        """Release a call once its reply is recorded or it has failed."""
+        """Release a call once its reply is recorded or the call has failed."""
         with self._lock:
             self._taken.discard(key)
 
@@ -113,13 +113,14 @@ class Judging:
     def __init__(
         self, plan: Plan, conversation: str, turn: int, shared: SharedState, reservation: Reservation
     ) -> None:
-        """Args:
-        plan: the calls to make; its verdict must already be recorded.
-        conversation: the id of the conversation to judge.
-        turn: index of the turn to judge, from 0.
-        shared: the state shared by all judgments.
-        reservation: the token reservation. When the judgment finishes, it is settled with the number of
-            tokens used. Calls that were cancelled or timed out count as their maximum.
+        """
+        Args:
+            plan: the plan with the calls to make. The plan's verdict must already be recorded.
+            conversation: the id of the conversation to judge.
+            turn: index of the turn to judge, from 0.
+            shared: the state shared by all judgments.
+            reservation: the token reservation. When the judgment finishes, the reservation is settled with
+                the number of tokens used. Calls that were cancelled or timed out count as their maximum.
         """
         self.conversation = conversation
         self.turn = turn
@@ -134,7 +135,7 @@ class Judging:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._open: set[int] = set()
-        """Indices of calls that were sent but have no reply. The server may still charge for them."""
+        """Indices of calls that were sent but have no reply. The server may still charge for these calls."""
 
     @property
     def verdict(self) -> Verdict:
@@ -165,7 +166,7 @@ class Judging:
                 self._loop.call_soon_threadsafe(self._task.cancel)
 
     def start(self) -> None:
-        """Start the judgment's thread. It waits while too many other judgments are running."""
+        """Start the judgment's thread. The thread waits while too many other judgments are running."""
         threading.Thread(target=self._work, name="judge", daemon=True).start()
 
     def _work(self) -> None:

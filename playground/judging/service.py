@@ -78,7 +78,7 @@ class Judges:
     def new_budget(self) -> JudgeBudget:
         """Create a user's token budget for judging with the configured API key.
 
-        In public mode, the budget is 0 unless one is set.
+        In public mode, the budget is 0 unless a budget is configured.
         """
         limit = self.settings.judge_budget
         return JudgeBudget(0 if limit is None and self.settings.public else limit)
@@ -95,7 +95,7 @@ class Judges:
 
         Args:
             request: the request.
-            budget: the user's token budget. Judges that use the user's own key do not draw on it.
+            budget: the user's token budget. Judges that use the user's own key do not draw on the budget.
 
         Returns:
             The judgment of each model, followed by the panel's if there are several models. For a known
@@ -174,9 +174,9 @@ class Judges:
         return verdict
 
     def _record(self, conversation: Conversation, turn: int, verdict: Verdict) -> None:
-        """Write a verdict.
+        """Record a verdict.
 
-        If its conversation is a branch that is not yet recorded, write the conversation first.
+        If the verdict's conversation is a branch that is not yet recorded, record the conversation first.
         """
         if not self.store.holds(conversation.id):
             self.store.save(conversation)

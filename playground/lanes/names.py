@@ -25,7 +25,7 @@ def find_class(name: str) -> AlignerClass:
 
 
 def find_adapter(spec: str) -> str | None:
-    """Return the adapter named in a lane spec, or None if it names none or the spec cannot be parsed."""
+    """Return the adapter named in a lane spec, or None if the spec names no adapter or cannot be parsed."""
     try:
         name, options = parse_spec(spec)
     except InputError:

@@ -22,7 +22,7 @@ class Recipe:
     """The values of one lane's controls."""
 
     preset: str
-    """A lane spec from `names.offer_lanes`, or one with options that the controls cannot express."""
+    """A lane spec from `names.offer_lanes`, or a lane spec with options that the controls cannot express."""
     demos: str = ""
     """The name of the demonstration set; "" for the base's default set."""
     k: int | None = None
@@ -68,7 +68,7 @@ class Recipe:
         Args:
             default: the name of the base's default demonstration set.
             sets: the available demonstration sets, by name.
-            seed: the seed for a random ablation; None omits it.
+            seed: the seed for a random ablation; None omits the seed.
 
         Raises:
             InputError: the template variables cannot be parsed.

@@ -46,8 +46,8 @@ def parse_lane(spec: str, shelf: LaneShelf, sampling: Sampling | None = None) ->
 
     `name` is "base", the name of an aligner, or the name of an adapter to be used with its own chat format.
     Keys are the aligner's options, `overflow`, and the decoding parameters, which default to `sampling`. The
-    value of `stop` is a stop rule if the aligner has one of that name, else a stop sequence. The variant's
-    name is the spec itself. For quoted values, see `lanes.spec`.
+    value of `stop` is the name of a stop rule if the aligner has a stop rule of that name, else a stop
+    sequence. The variant's name is the spec itself. For quoted values, see `lanes.spec`.
 
     Raises:
         InputError: a name or key is unknown, or a value is invalid.
@@ -88,7 +88,7 @@ def find_decoding(spec: str) -> set[str]:
 def _find_class(name: str, options: dict[str, str], shelf: LaneShelf) -> AlignerClass:
     """Return the aligner class for a lane's name.
 
-    If it is the name of an adapter, set the `adapter` option.
+    If the lane is named after an adapter, set the `adapter` option.
     """
     named = classes_by_name()
     if name in named:

@@ -24,7 +24,7 @@ _FOLDED = (
 
 
 def fold(text: str) -> str:
-    """Return `text` with full-width characters, brackets and quotes replaced by ASCII.
+    """Return `text` with full-width characters, brackets and quotes replaced with ASCII characters.
 
     The length does not change.
     """

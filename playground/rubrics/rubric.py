@@ -1,10 +1,10 @@
 """Rubrics, which define a judge's result and build its prompt.
 
-A rubric in Tandem's own format is a TOML file with instructions. All of these rubrics use the same prompt
-layout. To prevent prompt injection, questions, answers and references are delimited by lines that contain a
-marker derived from a hash of the texts. No answer can contain the marker, so no answer can close its block
-and address the judge. `neutral` rewrites verdict-like text in answers, so that a judge quoting such text does
-not appear to give that verdict.
+A rubric in Tandem's own format is a TOML file with instructions. All rubrics in this format use the same
+prompt layout. To prevent prompt injection, questions, answers and references are delimited by lines that
+contain a marker derived from a hash of the texts. No answer can contain the marker, so no answer can close
+its block and address the judge. `neutral` rewrites verdict-like text in answers, so that a judge quoting such
+text does not appear to give that verdict.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Rubric(Protocol):
 
     @property
     def schema(self) -> dict[str, Any] | None:
-        """The JSON schema for replies, used if the server can enforce one; None for free text."""
+        """The JSON schema for replies, used if the server can enforce a schema; None for free text."""
 
     def messages(self, material: Material, structured: bool) -> Messages:
         """Build the judge's prompt.

@@ -44,7 +44,7 @@ class Agreement:
 
     @property
     def few(self) -> str | None:
-        """One-sentence warning about too few votes; None if there are enough."""
+        """One-sentence warning if there are too few votes, else None."""
         return few(self.same.count, "vote", "on answers that this judge has also judged")
 
 
@@ -125,14 +125,14 @@ class PanelAgreement:
 
     @property
     def few(self) -> str | None:
-        """One-sentence warning about too few comparisons; None if there are enough."""
+        """One-sentence warning if there are too few comparisons, else None."""
         return few(self.same.count, "comparison", "by all of these judges")
 
 
 def measure_panel_agreement(
     judges: Sequence[str], compared: Sequence[PanelComparison]
 ) -> PanelAgreement | None:
-    """Measure the agreement among several judges. Return None if they have no comparisons in common."""
+    """Measure the agreement among several judges. Return None if the judges have no comparisons in common."""
     if not compared:
         return None
     by: dict[str, list[PanelComparison]] = {}

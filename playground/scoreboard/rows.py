@@ -18,7 +18,7 @@ class Entrant:
     name: str
     """The variant's most recent name."""
     variant: Variant | None = None
-    """The variant with its sampling parameters, without the seed; None if only its name is known."""
+    """The variant with its sampling parameters, but without the seed; None if only the name is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class PairRecord:
 
     @property
     def few(self) -> str | None:
-        """One-sentence warning about too few comparisons; None if there are enough."""
+        """One-sentence warning if there are too few comparisons, else None."""
         return few(self.rate.count, "comparison")
 
 
@@ -87,7 +87,7 @@ class Panel:
 
     judges: tuple[JudgeHabits, ...]
     agreement: PanelAgreement | None
-    """The agreement among the judges; None if they have no comparisons in common."""
+    """The agreement among the judges; None if the judges have no comparisons in common."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,7 @@ class Board:
     longer: Share
     """Share of comparisons won by the longer answer. Ties and answers of equal length are excluded."""
     winner_length: float | None
-    """Mean length of the winning answers in characters; None if there are none."""
+    """Mean length of the winning answers in characters; None if no answer has won."""
     loser_length: float | None
     outcomes: Mapping[Outcome, int]
     """Number of verdicts by outcome, including failures."""

@@ -79,7 +79,7 @@ def _count_turns(db: sqlite3.Connection, id: str) -> int:
 
 
 def _holds_version(db: sqlite3.Connection, id: str, turn: int, lane: int, version: int) -> bool:
-    """Return whether a version of a lane's answer is stored."""
+    """Return whether the given version of a lane's answer is stored."""
     key = "SELECT 1 FROM answer WHERE conversation = ? AND turn = ? AND lane = ? AND version = ?"
     return db.execute(key, (id, turn, lane, version)).fetchone() is not None
 
@@ -95,8 +95,8 @@ def read_replies(db: sqlite3.Connection, id: str, number: int) -> dict[tuple[int
 def refuse_select_conflict(db: sqlite3.Connection, conversation: Conversation) -> None:
     """Raise ConflictError if the stored conversation is newer than the one in memory.
 
-    It is newer if it has later turns, more versions of the last turn's answers, or finished replies that are
-    unfinished in memory.
+    The stored conversation is newer if it has later turns, more versions of the last turn's answers, or
+    finished replies that are unfinished in memory.
     """
     id, last = conversation.id, len(conversation.turns) - 1
     turn = conversation.turns[last]

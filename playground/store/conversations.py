@@ -26,9 +26,9 @@ LOST_TURN = "(This message is missing from the database.)"
 
 
 def read_conversation(db: sqlite3.Connection, id: str) -> Conversation | None:
-    """Return the conversation with the given id, or None if there is none.
+    """Return the conversation with the given id, or None if the id is unknown.
 
-    Raises one of `UNREADABLE` if its variants are damaged.
+    Raises one of `UNREADABLE` if the conversation's variants are damaged.
     """
     row = db.execute("SELECT variants, parent, owner FROM conversation WHERE id = ?", (id,)).fetchone()
     if row is None:

@@ -39,7 +39,8 @@ class LockedError(OutsideError):
 def new_id() -> str:
     """Return a new conversation id.
 
-    Ids sort by creation time. They cannot be guessed, because anyone with the link has access.
+    Ids sort by creation time. Ids cannot be guessed, because anyone with a conversation's link has access to
+    the conversation.
     """
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     return f"{stamp}-{secrets.token_hex(8)}"
@@ -177,7 +178,7 @@ class Store:
         """Load the conversation with the given id. Unfinished answers are returned as errors.
 
         Raises:
-            InputError: there is no conversation with that id, or it is damaged.
+            InputError: there is no conversation with that id, or the conversation is damaged.
         """
         with self._connect() as db:
             db.execute("BEGIN")  # all reads see the same snapshot, even during writes by other connections
@@ -237,7 +238,7 @@ class Store:
             write_judge_call(db, key, call)
 
     def judge_call(self, key: str) -> JudgeCall | None:
-        """Return the judge call stored under a key, or None if there is none."""
+        """Return the judge call stored under a key, or None if no call is stored under that key."""
         with self._connect() as db:
             return read_kept_call(db, key)
 

@@ -1,4 +1,4 @@
-"""Database migrations. Each one upgrades a database file from one format version to the next."""
+"""Database migrations. Each migration upgrades a database file from one format version to the next."""
 
 from __future__ import annotations
 

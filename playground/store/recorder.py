@@ -36,8 +36,8 @@ class _Unwritten:
     since: int
     """Index of the first turn to write, from 0."""
     lanes: tuple[int, ...] | None = None
-    """The lanes that generate answers in the last turn, if `Store.begin` has not been called for it yet, else
-    None.
+    """The lanes that generate answers in the last turn, if `Store.begin` has not been called for that turn
+    yet, else None.
     """
 
 
@@ -99,7 +99,7 @@ class Recorder:
         Args:
             conversation: the conversation.
             lanes: the lanes that generate answers in its last turn, if `Store.begin` has not been called for
-                it yet.
+                that turn yet.
         """
         id, since = conversation.id, len(conversation.turns) - 1
         with self._changed:

@@ -16,7 +16,7 @@ class ChatFormat:
     bos_token: str = ""
     eos_token: str = ""
     name: str = ""
-    """The template's name, if the tokenizer has several; "" if it has only one."""
+    """The template's name, if the tokenizer has several templates; "" if the tokenizer has only one."""
     special_tokens: tuple[tuple[str, str], ...] = ()
     """The tokenizer's special tokens, as (template variable, text) pairs. Empty in documents from earlier
     versions, which only have `bos_token` and `eos_token`.
@@ -60,6 +60,6 @@ class AdapterCard:
     names no format.
     """
     tokenizer: str = ""
-    """The folder with the adapter's own chat template and tokenizer; "" if there are none, or if the card
-    names a chat format.
+    """The folder with the adapter's own chat template and tokenizer; "" if the adapter has neither, or if the
+    card names a chat format.
     """

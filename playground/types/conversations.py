@@ -39,15 +39,15 @@ class Turn:
     """Each lane's selected answer, which becomes part of the lane's history."""
     verdicts: tuple[Verdict, ...] = ()
     versions: tuple[tuple[Answer, ...], ...] = ()
-    """All answers of each lane, including the selected one; () if no lane has more than one."""
+    """All answers of each lane, including the selected one; () if no lane has more than one answer."""
     histories: tuple[int | None, ...] = ()
     """For each lane, the lane whose earlier answers were in its prompt, or None if that lane has been removed
     since; () if every lane used its own history.
     """
 
     def history_lane(self, lane: int) -> int | None:
-        """Return the lane whose earlier answers were in this lane's prompt, or None if it has been removed
-        since.
+        """Return the lane whose earlier answers were in this lane's prompt, or None if that lane has been
+        removed since.
         """
         return self.histories[lane] if self.histories else lane
 
@@ -94,7 +94,7 @@ class Conversation:
     variants: tuple[Variant, ...]
     turns: tuple[Turn, ...] = ()
     parent: str | None = None
-    """The id of the conversation that this one was branched from; None if it was not branched."""
+    """The id of the conversation from which this conversation was branched; None if it is not a branch."""
     owner: str = ""
     """Hashed id of the user who owns the conversation and sees it in the history. "" for conversations from
     the command line, which are in every user's history.

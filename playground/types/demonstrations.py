@@ -81,7 +81,7 @@ class DemoSet:
         is the number of demonstrations, the set itself is returned.
 
         Raises:
-            InputError: `n` is negative, the set has fewer demonstrations, or it is `whole`.
+            InputError: `n` is negative, the set has fewer demonstrations, or the set is `whole`.
         """
         if self.whole:
             raise InputError(
@@ -110,8 +110,8 @@ class SelectedDemo:
     """The demonstration's position in the set, from 1."""
     demo: Demo
     score: float
-    """BM25 score of the demonstration's query for the message. 0 if they share no words; the demonstration
-    was then selected by its position in the set.
+    """BM25 score of the demonstration's query for the message. 0 if the query and the message share no words;
+    in this case, the demonstration was selected by its position in the set.
     """
     words: tuple[str, ...]
     """The words shared by the message and the demonstration's query, in message order."""

@@ -1,4 +1,4 @@
-"""Verdicts on a turn's answers, and the judge calls they are based on."""
+"""Verdicts on a turn's answers, and the judge calls that verdicts are based on."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Outcome = Literal[
 ]
 """The outcome of a judgment.
 
-The first five are verdicts on the answers: one is better, they are equal, all are bad, the judge preferred
+The first five are verdicts on the answers: one is better, both are equal, both are bad, the judge preferred
 the same position in both orders, or each answer has a score. All other outcomes mean that there is no
 verdict: the reply could not be parsed, the judge refused, the reply was cut off at its token limit or was
-empty, the call failed, the user cancelled it, or it has not finished.
+empty, the call failed, the user cancelled the judgment, or the judgment has not finished.
 """
 
 
@@ -64,7 +64,7 @@ class JudgeCall:
     parameters: str | None = None
     """The remaining fields of the request body, as JSON."""
     raw: str | None = None
-    """The complete reply; None if there is none."""
+    """The complete reply; None if no reply was received."""
     error: str | None = None
     """One-sentence error message, if the outcome is not in `SETTLED`."""
     finish: str | None = None

@@ -1,4 +1,4 @@
-"""A conversation message, the input of an aligner."""
+"""A conversation message, as passed to an aligner."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Role = Literal["user", "assistant"]
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """A conversation message, the input of an aligner."""
+    """A conversation message, as passed to an aligner."""
 
     role: Role
     text: str

@@ -32,7 +32,7 @@ class StopRule:
     tokens: tuple[str, ...] = ()
     """Control tokens that end the answer, such as the end-of-turn token of a chat format."""
     texts: tuple[str, ...] = ()
-    """Stop sequences. The answer ends before the first occurrence of any of them."""
+    """Stop sequences. The answer ends before the first occurrence of any stop sequence."""
     trim: bool = True
     """Whether to strip leading and trailing whitespace from the answer. False if the answer continues a plain
     document, where whitespace is part of the text.
@@ -114,7 +114,7 @@ class Token:
 def number_messages(messages: Sequence[Message]) -> Iterator[tuple[PartKind, int | None, Message]]:
     """Yield each message with its part kind and number.
 
-    The last message is the one to answer; all others belong to history turns.
+    The last message is the one to answer; all other messages belong to history turns.
     """
     turn = 0
     for at, message in enumerate(messages):

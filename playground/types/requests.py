@@ -28,7 +28,7 @@ class Request:
     prompt: Prompt
     sampling: Sampling
     left_out: LeftOut | None = None
-    """What was omitted from the prompt; None if it is complete."""
+    """What was omitted from the prompt; None if the prompt is complete."""
 
     @property
     def stop(self) -> StopRule:

@@ -23,7 +23,7 @@ class Sampling:
     """
 
     temperature: float = 0.0
-    """Temperature: 0 is greedy (argmax); otherwise the logits are divided by it."""
+    """Temperature by which the logits are divided; 0 selects greedy decoding (argmax)."""
     top_p: float = 1.0
     """Top-p (nucleus sampling), in (0, 1]; 1 keeps all tokens."""
     top_k: int = 0

@@ -18,8 +18,8 @@ def check_name(name: str, what: str) -> str:
     name.
 
     Raises:
-        InputError: it has characters other than letters, digits, dots, dashes and underscores, or more than
-            `LONGEST_NAME`.
+        InputError: the name has characters other than letters, digits, dots, dashes and underscores, or more
+            than `LONGEST_NAME`.
     """
     if len(name) > LONGEST_NAME:
         raise InputError(f"{what} {name[:20]!r}... has {len(name)} characters: use at most {LONGEST_NAME}.")
@@ -41,7 +41,7 @@ def check_characters(text: str, what: str) -> str:
     Lone surrogates can come from JSON or a command line, but cannot be encoded as UTF-8.
 
     Raises:
-        InputError: it has a lone surrogate.
+        InputError: `text` has a lone surrogate.
     """
     if bad := HALF_CHARACTER.search(text):
         raise InputError(f"{what} contains {bad[0]!r}, an unpaired surrogate (half a character): remove it.")
@@ -49,5 +49,5 @@ def check_characters(text: str, what: str) -> str:
 
 
 def replace_surrogates(text: str) -> str:
-    """Return `text` with each lone surrogate replaced by U+FFFD, so that it can be encoded as UTF-8."""
+    """Replace each lone surrogate in `text` with U+FFFD, so that the result can be encoded as UTF-8."""
     return HALF_CHARACTER.sub("\ufffd", text)

@@ -33,8 +33,8 @@ class Aligner(Protocol):
 
     @property
     def demonstration_count(self) -> int:
-        """The number of demonstrations in the aligner's prompts. 0 if there are none, or if a prompt file is
-        used as a whole.
+        """The number of demonstrations in the aligner's prompts. 0 if the prompts contain no demonstrations,
+        or if a prompt file is used as a whole.
         """
 
     def with_fewer_demonstrations(self, n: int) -> Aligner:
@@ -55,8 +55,8 @@ class Aligner(Protocol):
 
 
 Overflow = Literal["refuse", "drop-turns", "drop-demos"]
-"""Overflow rule for a prompt that does not fit the context: refuse it, drop the oldest turns, or drop the
-last demonstrations.
+"""Overflow rule for a prompt that does not fit the context: refuse the prompt, drop the oldest turns, or drop
+the last demonstrations.
 """
 
 

@@ -56,7 +56,7 @@ class JudgeModel:
     key: Secret | None = None
     """API key. If None, requests are sent without a key, as many local servers allow."""
     own_key: bool = False
-    """Whether the key was provided by the user. Calls then do not count against the token budget."""
+    """Whether the key was provided by the user. If so, calls do not count against the token budget."""
     temperature: float = 0.0
     seed: int | None = 0
     max_new_tokens: int = 2048

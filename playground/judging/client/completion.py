@@ -81,7 +81,7 @@ def split_address(server: str) -> SplitResult:
 
 
 def hide_login(server: str) -> str:
-    """Strip user name, password, query and fragment from an address, which may be invalid."""
+    """Strip user name, password, query and fragment from an address, even if the address is invalid."""
     return re.sub("//.*@", "//", re.split("[?#]", server, maxsplit=1)[0], flags=re.DOTALL)
 
 
@@ -133,7 +133,7 @@ def read_completion(completion: Any, limit: int | None, key: Secret | None = Non
 
     Args:
         completion: the completion object returned by the client.
-        limit: the reply's token limit; None if there was none.
+        limit: the reply's token limit; None if the request set no limit.
         key: the server's API key, which is redacted from the server's error messages.
 
     Returns:
@@ -201,7 +201,7 @@ def _find_error(completion: Any, choices: Any) -> Any:
         return (getattr(choices[0], "error", None) or None) if failed else None
     if error := getattr(completion, "error", None):
         return error
-    # The error format used by FastChat and old versions of vLLM.
+    # The error format used by FastChat and older versions of vLLM.
     if getattr(completion, "object", None) == "error":
         return {"message": getattr(completion, "message", None)}
     return None

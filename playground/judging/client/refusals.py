@@ -177,7 +177,7 @@ class Refusal:
 
 
 def read_whole_number(digits: str) -> int | None:
-    """Parse an integer from JSON text. Return None if it has too many digits for Python."""
+    """Parse an integer from JSON text. Return None if the integer has too many digits for Python."""
     try:
         return int(digits)
     except ValueError:
@@ -324,7 +324,7 @@ _NEAR = 80
 
 
 def _lower(status: int, error: Any, message: str, body: Mapping[str, Any], named: bool) -> Refusal | None:
-    """Return a token limit that the server accepts, if the error is about tokens and contains one.
+    """Return a token limit that the server accepts, if the error is about tokens and contains such a limit.
 
     Args:
         status: the HTTP status, which can also occur in the message.

@@ -1,4 +1,4 @@
-"""Parse bracketed forms such as ``[[A]]`` or ``Score: [[7]]``, and decide which one counts if there are
+"""Parse bracketed forms such as ``[[A]]`` or ``Score: [[7]]``, and decide which form counts if there are
 several.
 """
 
@@ -82,7 +82,7 @@ def find_brackets(
         if value.kind == "none" or (not labelled and _is_other(one[1], before, value)):
             continue
         if only_labelled and not labelled:
-            # An unlabelled form counts if it follows a labelled one on its line: "depth: [[4]] or [[3]]".
+            # An unlabelled form counts if a labelled form precedes it on its line: "depth: [[4]] or [[3]]".
             between = folded[found[-1].start : one.start()] if found else "\n"
             if len(between) > NEAR or "\n" in between or ":" in between:
                 continue
@@ -119,7 +119,7 @@ def _is_other(content: str, before: str, value: Value) -> bool:
 
 
 def decide(brackets: list[Bracket]) -> tuple[Value, int]:
-    """Return the value determined by all bracketed forms, and the position of the form that decides it."""
+    """Combine all bracketed forms into one value. Return the value and the position of the deciding form."""
     if not brackets:
         return NONE, 0
     last = brackets[-1]
@@ -127,7 +127,7 @@ def decide(brackets: list[Bracket]) -> tuple[Value, int]:
     if last.value.kind == "one" and last.alone and not listed:
         return last.value, last.start
     labelled = [number for number, one in enumerate(brackets) if one.labelled]
-    # Unlabelled brackets before the first labelled form are part of the reasoning. Later ones count.
+    # Unlabelled brackets before the first labelled form are part of the reasoning. Later brackets count.
     pool = (
         [one for number, one in enumerate(brackets) if one.labelled or number > labelled[-1]]
         if labelled

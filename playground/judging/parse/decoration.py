@@ -11,9 +11,9 @@ def _codes(*ranges: tuple[int, int]) -> set[int]:
     return {code for first, last in ranges for code in range(first, last + 1)}
 
 
-# Purely decorative pictographs. All others are kept and prevent the reply from being parsed, because they can
-# express negation or doubt (cross, thumbs down, question mark), a candidate, a number or a comparison, or can
-# mark a choice (empty box, coloured circle).
+# Purely decorative pictographs. All other pictographs are kept and prevent the reply from being parsed,
+# because they can express negation or doubt (cross, thumbs down, question mark), a candidate, a number or a
+# comparison, or can mark a choice (empty box, coloured circle).
 _PICTOGRAPHS = (
     _codes(
         (0x2022, 0x2023),  # bullets
@@ -66,7 +66,7 @@ _DECORATION = re.compile(
 
 
 def strip_decoration(text: str) -> str:
-    """Return the folded text with pictographs and end-of-turn tokens replaced by spaces of the same length.
+    """Return the folded text with pictographs and end-of-turn tokens replaced with spaces of the same length.
 
     Decoration between a label and its value is kept. `rubric.neutral` does not rewrite such forms in answers,
     so the judge may be quoting one.

@@ -32,7 +32,8 @@ _NO_WINNER = re.compile(
 
 
 def find_labelled(folded: str, group: str, classify: Callable[[str, bool], Value]) -> tuple[Value, int]:
-    """Return the value of the last labelled line that contains one, and the position of its label.
+    """Return the value from the last labelled line that contains a value, and the position of that line's
+    label.
 
     Labels inside sentences do not provide values. If the last labelled line is followed by a label inside a
     sentence or a label without a readable value, the line's value counts as unclear, unless both values are
@@ -52,7 +53,7 @@ def find_labelled(folded: str, group: str, classify: Callable[[str, bool], Value
     if any(other.kind != "one" or differs(other, value) for other in later):
         return UNCLEAR, 0
     if len(lines) == 2 and value.kind == "one" and differs(lines[1][0], value):
-        # Two adjacent labelled lines are a list of options, like the one in the instructions. Otherwise, the
+        # Two adjacent labelled lines are a list of options, like the list in the instructions. Otherwise, the
         # earlier line is a draft.
         between = folded[line_start(folded, lines[1][1]) : line_start(folded, start)]
         filled = [one for one in between.split("\n") if one.strip()]

@@ -20,7 +20,7 @@ REASON_KEYS = ("reasons", "reason", "explanation", "reasoning")
 
 
 def find_winner(objects: list[dict[str, Any]]) -> Reading | None:
-    """Return the winner named in the objects, or None if they have no winner key."""
+    """Return the winner named in the objects, or None if no object has a winner key."""
     values = find_values(objects, _WINNER_KEYS)
     if not values:
         return None
@@ -36,7 +36,7 @@ def find_winner(objects: list[dict[str, Any]]) -> Reading | None:
 
 
 def find_score(objects: list[dict[str, Any]], scale: tuple[float, float]) -> Reading | None:
-    """Return the score in the objects, or None if they have no score key."""
+    """Return the score in the objects, or None if no object has a score key."""
     values = find_values(objects, _SCORE_KEYS)
     if not values:
         return None
@@ -55,7 +55,7 @@ def find_score(objects: list[dict[str, Any]], scale: tuple[float, float]) -> Rea
 
 def find_values(objects: list[dict[str, Any]], keys: Iterable[str]) -> list[Any]:
     """Return the values of the given keys, taken from the outermost level of each object that contains any of
-    them.
+    the keys.
     """
     values = []
     for object in objects:
@@ -107,7 +107,7 @@ def find_aspects(objects: list[dict[str, Any]], rubric: Rubric) -> Reading | Non
 
 
 def _aspect_entries(objects: list[dict[str, Any]], rubric: Rubric) -> dict[str, list[Any]]:
-    """Return the values in the objects for each aspect, by aspect name."""
+    """Return each aspect's values in the objects, keyed by aspect name."""
     names = {plain_key(name): name for name in rubric.aspects}
     entries: dict[str, list[Any]] = {}
     for object in objects:
