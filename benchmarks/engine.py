@@ -192,7 +192,9 @@ class BaselineProcess:
 
     def __init__(self, subject: Subject, device: str) -> None:
         self._pipe, theirs = multiprocessing.Pipe()
-        plain = dataclasses.replace(subject, words=None, tokenizer=None)  # the other fields can be pickled
+        plain = dataclasses.replace(
+            subject, words=None, tokenizer=None
+        )  # keep only the fields that can be pickled
         process = multiprocessing.get_context("spawn").Process(
             target=_serve_baseline, args=(plain, device, theirs), daemon=True
         )
@@ -225,7 +227,7 @@ class Ours:
     """The local engine, with the model and the adapter loaded."""
 
     def __init__(self, subject: Subject, device: str) -> None:
-        library = Library.open(str(subject.base), root=subject.base.parent)  # without any other adapters
+        library = Library.open(str(subject.base), root=subject.base.parent)  # contains no other adapters
         library.ask_for("tuned", str(subject.adapter))
         settings = Settings(base=str(subject.base), device=device, quantize="none")  # type: ignore[arg-type]
         self.engine = LocalEngine(settings, library)

@@ -273,7 +273,7 @@ def send(page: Page) -> None:
 
 
 def answer(page: Page, engine: Watched, session: Session, figures: Figures) -> bool:
-    """Measure the answers to one message. Return False if they were too short to count."""
+    """Measure the answers to one message. Return False if the answers were too short."""
     engine.noted.clear()
     protocol = page.context.new_cdp_session(page)
     protocol.send("Performance.enable")

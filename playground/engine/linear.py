@@ -38,7 +38,8 @@ Product = Callable[[nn.Linear, Tensor], Tensor]
 LARGE = 1_000_000
 """Minimum number of weight elements for which oneDNN is faster despite its call overhead."""
 FEW = (3, 12)
-"""Row counts for the trial run. Together, they cover every implementation's code path for few rows."""
+"""Row counts for the trial run. Together, these counts cover every implementation's code paths for small
+batches."""
 PACKED_FOR = 4
 """Number of rows for which packed weights are optimised. Packed weights also work with any other number of
 rows."""

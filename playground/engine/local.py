@@ -167,7 +167,7 @@ class LocalEngine:
             torch.cuda.empty_cache()
 
     def _submit(self, jobs: Sequence[Job]) -> None:
-        """Submit jobs to the decode thread, and restart the thread if it has died."""
+        """Submit jobs to the decode thread, and restart the thread if the thread has died."""
         with self._start_lock:
             if not self._thread.is_alive() and not self._closed:
                 self._thread = self._start_thread()
@@ -274,7 +274,7 @@ class LocalEngine:
     def _load_model(self) -> tuple[Model, Loaded]:
         """Load the base model and all adapters except those that modify the base weights.
 
-        If an adapter turns out to modify the base weights, the base model is reloaded without it.
+        If an adapter turns out to modify the base weights, the base model is reloaded without that adapter.
         """
         refused: dict[str, str] = {}
         while True:

@@ -1,10 +1,11 @@
 """The model used by the decode thread: forward passes over rows with any mix of adapters.
 
 There are two paths through the model. The fast path runs all rows as one batch, with a shared right-aligned
-cache and row-stacked adapters. The plain path runs each row separately with the model's own cache. It is used
-if the fast path does not reproduce the model's logits. The choice does not depend on a list of architectures:
-both paths are tested on a fixed text when the model is loaded. The adapters are tested as well: each one must
-leave the base logits unchanged when disabled and change them when enabled (see `open_model`).
+cache and row-stacked adapters. The plain path runs each row separately with the model's own cache. The plain
+path is used if the fast path does not reproduce the model's logits. The choice does not depend on a list of
+architectures: both paths are tested on a fixed text when the model is loaded. The adapters are tested as
+well: each adapter must leave the base logits unchanged when disabled and change them when enabled (see
+`open_model`).
 """
 
 from __future__ import annotations

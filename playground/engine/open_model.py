@@ -42,7 +42,7 @@ def open_model(loaded: Loaded) -> Model:
 def _speed_up_linears(loaded: Loaded) -> Tensor:
     """Replace the linear layers with faster implementations, unless this changes the logits.
 
-    This happens in models such as Mamba, which read a layer's weight without calling the layer.
+    The logits change in models such as Mamba, which read a layer's weight without calling the layer.
 
     Returns:
         The base model's logits of shape (T, V) on the test text, computed with the final implementation of

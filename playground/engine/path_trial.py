@@ -25,7 +25,7 @@ STATE_TYPES = {"full_attention", "sliding_attention", "chunked_attention"}
 
 
 def find_mismatch(model: Model, probe: Sequence[int]) -> str | None:
-    """Return the reason why the fast path cannot be used, or None if it reproduces the model's own logits.
+    """Return why the fast path cannot be used, or None if this path reproduces the model's own logits.
 
     A model with an attention window or an original context length is tested a second time with these limits
     lowered below the length of the text, since exceeding the real limits would take too long.

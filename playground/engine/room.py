@@ -10,12 +10,12 @@ from playground.memory import Room
 
 
 def measure_room(settings: Settings, running: int = 0) -> Room:
-    """Measure the memory that will be available for a model once the running model is closed.
+    """Measure the memory that will be available for a model once the currently loaded model is closed.
 
     Args:
         settings: Tandem's settings, which name the device.
-        running: size in bytes of the running model's weights in RAM. Ignored on a GPU, where the memory
-            reserved by this process is measured instead.
+        running: size in bytes of the currently loaded model's weights in RAM. Ignored on a GPU, where the
+            memory reserved by this process is measured instead.
     """
     if torch.cuda.is_available() and settings.device != "cpu":
         free = torch.cuda.mem_get_info(0)[0] + torch.cuda.memory_reserved(0)

@@ -1,12 +1,12 @@
 """Rotary positions with frequencies that depend on the sequence length, tracked separately for each row.
 
 LongRoPE uses its long factors for every position once a sequence is longer than the original context, and
-dynamic NTK uses a new base for every length beyond that. In Transformers, the frequencies depend on the
-largest position in the batch and, with dynamic NTK, also on the lengths that the module has seen before. A
-long row would therefore change a short row in the same batch, and a prompt prefilled in chunks would differ
-from one prefilled in a single pass. Here, each row's frequencies depend only on its own length: the length of
-its whole prompt during the prefill, and the length of the text so far at each decoding step, as when
-`generate` runs on that row alone.
+dynamic NTK uses a new base for every length beyond the original context. In Transformers, the frequencies
+depend on the largest position in the batch and, with dynamic NTK, also on the lengths that the module has
+seen before. A long row would therefore change a short row in the same batch, and a prompt prefilled in chunks
+would differ from one prefilled in a single pass. Here, each row's frequencies depend only on its own length:
+the length of its whole prompt during the prefill, and the length of the text so far at each decoding step, as
+when `generate` runs on that row alone.
 
 Models whose frequencies do not depend on length are left unchanged.
 """

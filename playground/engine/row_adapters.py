@@ -305,9 +305,9 @@ class RowAdapters:
             site.select(rows)
 
     def embedding_rows(self, name: str | None) -> int | None:
-        """Return the number of rows in an adapter's own embeddings; None if it has no own embeddings."""
+        """Return the number of rows in an adapter's own embeddings; None if there are none."""
         return self._adapters[name].embedding_rows if name in self._adapters else None
 
     def vocabulary(self, name: str | None) -> int | None:
-        """Return the vocabulary size of an adapter's own output layer; None if it has no own output layer."""
+        """Return the vocabulary size of an adapter's own output layer; None if there is none."""
         return self._adapters[name].logits if name in self._adapters else None

@@ -110,7 +110,7 @@ def encode(tokenizer: Any, prompt: Prompt, before: Sequence[int] | None = None) 
 
     The result starts with the ids that the tokenizer prepends to all text (`find_prefix_ids`). A prompt
     without control tokens can disable them with `bos=False`. If the text of a prompt with control tokens
-    already starts with some or all of these ids, they are not added twice.
+    already starts with some or all of these ids, the ids are not duplicated.
 
     Args:
         tokenizer: a Transformers tokenizer.

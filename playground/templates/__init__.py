@@ -116,8 +116,8 @@ def choose_template(templates: Mapping[str, str], name: str | None) -> str:
         name: the requested name, or None.
 
     Raises:
-        InputError: the requested template does not exist, or none was requested and there are several without
-            a default.
+        InputError: the requested template does not exist, or no template was requested and there are several
+            templates but no default.
     """
     names = ", ".join(sorted(templates))
     if name is not None:
@@ -345,7 +345,8 @@ def _begins_with(text: str, start: str) -> bool:
 
 
 def _ends_reasoning(format: ChatFormat, end: str) -> bool:
-    """Return whether a stop sequence also separates reasoning from the answer, and so cannot end answers."""
+    """Return whether a stop sequence also separates reasoning from the answer, and thus cannot mark an
+    answer's end."""
     message = {"role": "assistant", "content": ANSWER, "reasoning_content": REASONING, "thinking": REASONING}
     try:
         text = render(format, [{"role": "user", "content": "Hi"}, message], generation_prompt=False)

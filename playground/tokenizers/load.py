@@ -23,8 +23,8 @@ TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json", "additional_chat_
 def load_tokenizer(folder: Path, name: str, **options: Any) -> Any:
     """Load a tokenizer from the files in a folder.
 
-    If the tokenizer cannot be loaded with its chat templates, it is loaded without them, since they are not
-    needed here.
+    If the tokenizer cannot be loaded with its chat templates, it is loaded without them, since chat templates
+    are not needed here.
 
     Args:
         folder: the folder with the tokenizer's files.

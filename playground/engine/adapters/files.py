@@ -201,8 +201,8 @@ def map_keys(
     Args:
         shapes: names and shapes in the file.
         expected: names and shapes that PEFT expects; the file must contain all of them.
-        extra: names and shapes of base weights that the file can also contain.
-        aliases: maps the second names of weights that PEFT writes twice to their main names.
+        extra: names and shapes of base weights that the file may also contain.
+        aliases: maps the alternative names of weights that PEFT writes twice to the main names.
 
     Raises:
         MisfitError: names are missing, unknown or ambiguous, or shapes differ. The message is a clause that

@@ -30,7 +30,7 @@ from playground.types import AdapterCard, AdapterStatus, InputError
 
 
 class BaseChangedError(Exception):
-    """Raised when an adapter has changed the base weights, which must be reloaded without the adapter."""
+    """Raised when an adapter has changed the base weights. They must be reloaded without this adapter."""
 
     def __init__(self, name: str) -> None:
         super().__init__(

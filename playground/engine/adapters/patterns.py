@@ -1,7 +1,7 @@
 """Try the regular expressions in `adapter_config.json` under a time limit before PEFT uses them.
 
 A pattern such as `([a-z.]+)+!` takes exponential time, and Python cannot interrupt a match in its own
-process. Patterns with repetitions are therefore matched in a subprocess first, which can be killed.
+process. Patterns with repetitions are therefore first matched in a subprocess, which can be killed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Reject models that are not causal language models, based on their configuration, before loading weights.
 
 Transformers can load many models with a causal head even if the checkpoint has none. For classifiers and
-embedding models, that head is then initialised randomly, and encoders attend to tokens that have not been
+embedding models, that head would be initialised randomly. Encoders would attend to tokens that have not been
 generated yet.
 """
 

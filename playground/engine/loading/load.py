@@ -2,8 +2,8 @@
 
 On CUDA, weights are loaded in 4-bit NF4 with double quantisation. Computation uses bfloat16 if the GPU
 supports it, otherwise float16. On a CPU, weights are loaded in float32, or in NF4 if the float32 weights
-would not fit in memory or the user requests it. bfloat16 is never used on a CPU: without AMX, its matrix
-multiplication is over 100 times slower than that of float32 (measured: 0.8 vs. 116 GFLOP/s).
+would not fit in memory or the user requests it. bfloat16 is never used on a CPU: without AMX, matrix
+multiplication in bfloat16 is over 100 times slower than in float32 (measured: 0.8 vs. 116 GFLOP/s).
 """
 
 from __future__ import annotations

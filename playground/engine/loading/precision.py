@@ -23,8 +23,8 @@ def layer_precisions(model: Any) -> tuple[tuple[str, int], ...]:
 def summarise(model: Any) -> str:
     """Describe the precision of a model, for example "4-bit NF4" or "mixed: 4-bit NF4 (20 layers) and ...".
 
-    Embeddings and output layer are ignored unless the model has no other layers, because quantisation does
-    not affect them.
+    The embeddings and the output layer are ignored unless the model has no other layers, because quantisation
+    does not affect them.
     """
     layers = list(_layers(model))
     ends = {id(module) for module in (model.get_input_embeddings(), model.get_output_embeddings())}

@@ -1,4 +1,5 @@
-"""Fixed text for checking a model and its adapters at load time, and functions that compute its logits."""
+"""Fixed text for checking a model and its adapters at load time, and functions that compute logits on this
+text."""
 
 from __future__ import annotations
 

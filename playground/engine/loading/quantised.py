@@ -120,7 +120,7 @@ def set_compute(config: Any, compute: torch.dtype) -> str | None:
     many times slower than float32. On a GPU, the stored data type is kept if the GPU supports it.
 
     Args:
-        config: configuration of the base model, which is modified.
+        config: configuration of the base model, modified in place.
         compute: the device's fast data type.
 
     Returns:
