@@ -192,9 +192,8 @@ class BaselineProcess:
 
     def __init__(self, subject: Subject, device: str) -> None:
         self._pipe, theirs = multiprocessing.Pipe()
-        plain = dataclasses.replace(
-            subject, words=None, tokenizer=None
-        )  # keep only the fields that can be pickled
+        # Keep only the fields that can be pickled.
+        plain = dataclasses.replace(subject, words=None, tokenizer=None)
         process = multiprocessing.get_context("spawn").Process(
             target=_serve_baseline, args=(plain, device, theirs), daemon=True
         )

@@ -83,8 +83,8 @@ def _kept(raw: str, rule: StopRule) -> int:
 
 def earlier(raw: str, family: Family) -> int:
     """Return the number of characters kept by the rule that Tandem used before "own". That rule cut an answer
-    at a bare fence followed by a blank line and a header alone on its line, or by the end of the text.
-    Without fences, it cut at a header alone on its line after a blank line.
+    at a bare fence if the fence was followed by the end of the text, or by a blank line and a header alone on
+    its line. In formats without fences, it cut an answer at a header alone on its line after a blank line.
     """
     headers = (family.query, family.answer)
     at, fence, blank, inner = 0, None, True, False

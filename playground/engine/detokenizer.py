@@ -64,7 +64,7 @@ class Detokenizer:
             start -= 1
         self._window = list(prompt_ids[start:])
         self._known = len(self._window)  # number of window ids whose text has been returned
-        self._returned = len(decode(self._window)) if self._window else 0  # length of that returned text
+        self._returned = len(decode(self._window)) if self._window else 0  # length of the returned text
 
     def feed(self, token: int, following: int | None = None) -> str:
         """Add a token and return the text that has become final, often an empty string.

@@ -1,4 +1,4 @@
-"""Fixed text for checking a model and its adapters at load time, and functions that compute logits on this
+"""Fixed text for checking a model and its adapters at load time, and functions for computing logits on the
 text."""
 
 from __future__ import annotations
