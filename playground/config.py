@@ -93,7 +93,7 @@ class Settings:
     auth: tuple[str, str] | None = field(default=None, repr=False)
     """User name and password for the page. Never displayed or logged."""
     hosts: tuple[str, ...] = ()
-    """Host names accepted in addition to those of this machine."""
+    """Host names accepted in addition to this machine's own host names."""
     proxies: int = 0
     """Number of trusted reverse proxies that append the client's address to X-Forwarded-For."""
 

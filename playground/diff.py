@@ -25,7 +25,10 @@ Stretch = tuple[str, Mark]
 WORK = 3_000_000
 """Maximum number of steps per diff. A step is one position in a text or one pair of equal words."""
 DIRECT = 100_000
-"""Maximum number of steps for comparing texts directly by words; about 2000 words of prose."""
+"""Maximum number of steps for comparing two texts word by word without matching sentences first.
+
+Enough for about 2000 words of prose.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,7 @@ class PlannedCall:
     """One planned judge call, with its recorded result, if any."""
 
     shown: tuple[int, ...]
-    """The lanes whose answers appear in the prompt, in order."""
+    """The lanes whose answers appear in the prompt, in prompt order."""
     messages: dict[bool, Messages]
     """Two versions of the prompt, keyed by whether the server enforces the rubric's schema."""
     parameters: dict[str, Any]

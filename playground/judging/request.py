@@ -76,7 +76,7 @@ class JudgeRequest:
 
     @property
     def hashes(self) -> tuple[str, ...]:
-        """The hash of each lane's candidate, in lane order."""
+        """The hash of each lane's questions and answers, in lane order."""
         return tuple(self.candidates[lane].hash for lane in self.lanes)
 
     @property

@@ -76,7 +76,7 @@ class EndedJudgment:
 class OpenCalls:
     """Registry of calls in progress, which prevents two judgments from paying for the same call.
 
-    Thread-safe. A thread that has taken a call must release that call.
+    Thread-safe. A thread that has claimed a call must release that call.
     """
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class OpenCalls:
         self._lock = threading.Lock()
 
     def take(self, key: str) -> bool:
-        """Take a call. Return False if another thread has already taken it."""
+        """Claim a call for the current thread. Return False if another thread has already claimed it."""
         with self._lock:
             free = key not in self._taken
             self._taken.add(key)

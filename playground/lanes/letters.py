@@ -1,7 +1,7 @@
 """Lane letters, which identify lanes in the interface, starting with A."""
 
 LETTERS = "ABCD"
-"""The letters of the lanes on a page."""
+"""The lane letters used on a page."""
 
 
 def lane_letter(lane: int) -> str:
