@@ -148,9 +148,7 @@ def _decode(text: str) -> list[dict[str, Any]]:
         position = start.start() + 1
         try:
             value, position = decoder.raw_decode(text, start.start())
-        except (
-            json.JSONDecodeError
-        ) as error:  # the constant 1000 accounts for the cost of raising a parse error
+        except json.JSONDecodeError as error:  # the constant 1000 accounts for the cost of raising the error
             left -= error.pos - start.start() + 1000
         except (ValueError, RecursionError):  # a number with thousands of digits, or deep nesting
             left -= 20_000
