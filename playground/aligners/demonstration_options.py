@@ -55,8 +55,7 @@ class DemonstrationAligner(AlignerBase):
         return dataclasses.replace(self, demos=self.demos.take(n), k=n)
 
     def select_demonstrations(self, messages: Sequence[Message]) -> Sequence[SelectedDemo]:
-        """Return the demonstrations selected for a conversation, in prompt order; none if `pick` is
-        "first"."""
+        """Return the demonstrations selected for a conversation, in prompt order; () if `pick` is "first"."""
         by_query = {found.demo.query: found for found in self._find_nearest(messages)}
         # An ablation may have changed the order of the demonstrations.
         return [by_query[demo.query] for demo in self.demos_for(messages).demos] if by_query else ()

@@ -12,8 +12,9 @@ from playground.types import DemoSet, SelectedDemo
 def nearest(demos: DemoSet, message: str, k: int) -> list[SelectedDemo]:
     """Return the `k` demonstrations nearest to a message.
 
-    The nearest demonstration comes last, where it has the most influence on the model. Ties keep the
-    order of the set. Matching is case-insensitive and ignores common English words such as "the" and "what".
+    The nearest demonstration comes last, where it has the most influence on the model. Demonstrations with
+    equal scores keep the order of the set. Matching is case-insensitive and ignores common English words such
+    as "the" and "what".
     """
     import bm25s  # type: ignore[import-untyped]
 

@@ -36,8 +36,7 @@ def read_chat_format(name: str, root: Path = ROOT) -> ChatFormat:
 
 
 def has_templates(folder: Path) -> bool:
-    """Return whether tokenizer files contain a chat template, or an unreadable file that might contain
-    one."""
+    """Return whether a chat template exists in tokenizer files, or may exist in an unreadable file."""
     try:
         return bool(read_templates(folder))
     except InputError:

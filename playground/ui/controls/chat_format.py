@@ -135,7 +135,7 @@ class ChatFormatControls:
         return self._read_format(read)
 
     def _read_format(self, read: Callable[[Library], tuple[str, ...]]) -> tuple[str, ...]:
-        """Return a property of a chat format from the library, or () if its adapter is unavailable."""
+        """Return a property of the lane's chat format, or () if the lane's adapter is unavailable."""
         try:
             return read(self.chat.session.library)
         except InputError:

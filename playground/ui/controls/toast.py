@@ -24,7 +24,7 @@ def say(sentence: str) -> None:
 
 
 def warn(error: Exception) -> None:
-    """Show an error as a toast: its message if intended for users, or else a reference to the log."""
+    """Show an error as a toast: the error's message if intended for users, else a reference to the log."""
     if isinstance(error, InputError | OutsideError):
         sentence = str(error)
     elif isinstance(error, UnicodeEncodeError) and HALF_CHARACTER.match(error.object, error.start):

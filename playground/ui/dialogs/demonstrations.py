@@ -141,11 +141,11 @@ class DemonstrationEditor(Dialog):
         return handler
 
     def on_set(self, state: PageState, compare: Any, name: Any) -> Updates:
-        """Switch the editor to another set."""
+        """Switch the editor to another demonstration set."""
         return self._change(state, compare, lambda: self._drafts.open(state, name))
 
     def on_compare(self, state: PageState, compare: Any) -> Updates:
-        """Compare the draft with another set."""
+        """Compare the draft with another demonstration set."""
         return self._change(state, compare, lambda: None)
 
     def on_import(self, state: PageState, compare: Any, path: Any) -> Updates:

@@ -246,7 +246,7 @@ def read_turn(conversation: Conversation, turn: Any) -> int:
 def _read_lanes(lanes: Any, there: tuple[int, ...], turn: int) -> tuple[int, ...]:
     """Return the chosen lanes. Raises InputError unless all of them have an answer."""
     if not there:
-        raise InputError(f"Turn {turn + 1} has no answer yet: wait for it, or choose another.")
+        raise InputError(f"Turn {turn + 1} has no answer yet: wait for it, or choose another turn.")
     chosen = tuple(lane for lane in there if lane in lanes) if isinstance(lanes, list) else ()
     if not chosen or any(lane not in there for lane in lanes):
         raise InputError(f"Choose lanes that have an answer: {', '.join(LETTERS[lane] for lane in there)}.")

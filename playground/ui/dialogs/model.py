@@ -92,8 +92,8 @@ class ModelLoadingDialog(ModelDialog):
             session: provides the model's status.
             model_switch: loads models.
             state: the page's state, in which `preset` is the preset being loaded by this page.
-            waiting: the timer to start when the model has changed. It updates the page's lanes and model
-                label.
+            waiting: the timer to start when the model has changed. The timer updates the page's lanes and
+                model label.
         """
         self.model_switch = model_switch
         self._state, self._waiting = state, waiting

@@ -24,7 +24,7 @@ NEXT = "next"
 
 
 class PromptDialog(Dialog):
-    """Dialog that shows one of a lane's prompts, with a list to choose another."""
+    """Dialog that shows one of a lane's prompts, with a list for choosing a different prompt."""
 
     def __init__(self, controller: Controller) -> None:
         self._prompts, self._conversations = controller.prompts, controller.conversations

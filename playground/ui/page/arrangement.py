@@ -117,7 +117,7 @@ class Arrangement:
         return attempt(act, self.add)
 
     def on_blind(self, state: PageState, values: Values) -> Updates:
-        """Start a blind conversation (lanes shuffled, names hidden), or reveal the current one's lanes."""
+        """Start a blind conversation (lanes shuffled, names hidden), or reveal the current lane names."""
 
         def act() -> Updates:
             if state.blind:

@@ -188,7 +188,7 @@ class ConversationView:
 
         def act() -> Updates:
             if not id:
-                raise InputError("That conversation is not in the list: choose another.")
+                raise InputError("That conversation is not in the list: choose one that is.")
             known = check_characters(str(id), "The conversation's name")
             self.controller.conversations.open(state, known)
             return self.draw_opened(state)

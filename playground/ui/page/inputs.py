@@ -108,7 +108,7 @@ class PageInputs:
         mode = values[self.mode]
         name, _, leader = str(mode).partition("-")
         if mode not in [value for _, value in HISTORY_MODES] or (leader and int(leader) >= lanes):
-            raise InputError("The lane chosen under 'Continue from' no longer exists: choose another.")
+            raise InputError("The lane chosen under 'Continue from' no longer exists: choose another lane.")
         return cast(HistoryMode, name), int(leader or 0)
 
     def _check_texts(self, values: Values) -> None:

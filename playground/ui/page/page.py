@@ -1,8 +1,8 @@
 """The main page. Its features are created in document order, and then their events are connected.
 
 Each feature is a module in this package or in `dialogs` with its components, handlers and UI updates.
-Handlers validate their inputs, because requests can come from clients other than the page. They return UI
-updates by component; all other components are left unchanged.
+Handlers validate their inputs, because requests can come from clients other than the page. Handlers return UI
+updates keyed by component; all other components are left unchanged.
 """
 
 from __future__ import annotations

@@ -77,8 +77,8 @@ def changed_outputs(outputs: list[Block], predictions: Any) -> list[Block]:
     """Return the outputs present in the dictionary returned by a handler.
 
     Returns:
-        The outputs, or [] if `predictions` is not a dictionary keyed by component or contains other
-        components. In the latter case, Gradio raises an error.
+        The outputs, or [] if `predictions` is not a dictionary keyed by component or contains a component
+        that is not an output. In the latter case, Gradio raises an error.
     """
     if not isinstance(predictions, dict) or not all(isinstance(key, Block) for key in predictions):
         return []

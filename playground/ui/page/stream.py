@@ -45,8 +45,7 @@ class AnswerStream:
 
     @property
     def outputs(self) -> list[Any]:
-        """Components updated during streaming. Kept to a minimum, because each component adds work in the
-        browser."""
+        """Components updated during streaming. There are few, because each one adds work in the browser."""
         actions, view = self.conversation.actions, self.conversation
         parts = [self.box, actions.send, actions.stop, view.history, view.address.conversation]
         parts += actions.row_outputs

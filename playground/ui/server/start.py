@@ -60,7 +60,7 @@ def theme() -> gr.themes.Base:
 
 
 def start(blocks: gr.Blocks, settings: Settings, port: int) -> None:
-    """Serve `blocks` in the background and return immediately. Call `end` to stop."""
+    """Serve `blocks` in the background and return immediately. Call `end` to stop serving."""
     host = settings.host
     blocks.queue(api_open=False)  # prevents clients from bypassing the queue
     blocks.launch(

@@ -125,7 +125,7 @@ class Sessions:
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
 
     def claim(self, session_hash: str, visitor: Visitor) -> bool:
-        """Return whether a visitor owns a page session, claiming it for the visitor if it has no owner."""
+        """Return whether a visitor owns a page session. The visitor becomes the owner if there is none."""
         session = self._sessions.get(session_hash)
         if session is None:
             self._make_room()
@@ -149,7 +149,8 @@ class Sessions:
 
     @contextmanager
     def connection(self, session_hash: str, reads: bool) -> Iterator[None]:
-        """Count an open connection of a claimed session. `reads` specifies whether it streams the events."""
+        """Count an open connection of a claimed session. `reads` specifies whether the connection streams the
+        events."""
         session = self._sessions[session_hash]
         session.open += 1
         session.readers += reads

@@ -88,7 +88,7 @@ class Conversations:
         """
         turns = self.require_current(state).turns
         if not 0 <= turn < len(turns) or not 0 <= lane < len(turns[turn].answers):
-            raise InputError("That answer does not exist: choose another.")
+            raise InputError("That answer does not exist: choose another answer.")
         return turns[turn].answers[lane]
 
     # --- Opening and leaving ------------------------------------------------------------------------
@@ -178,7 +178,7 @@ class Conversations:
         refuse_while_streaming(state)
         conversation = self.require_current(state)
         if not 0 <= turn < len(conversation.turns):
-            raise InputError("That message does not exist: choose another.")
+            raise InputError("That message does not exist: choose another message.")
         state.editing_turn = turn
         return conversation.turns[turn].user
 

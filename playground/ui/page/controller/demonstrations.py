@@ -44,7 +44,7 @@ class DemonstrationDrafts:
         """
         sets = self.catalog.sets(state)
         if name not in sets:
-            raise InputError(f"Demonstration set {name!r} no longer exists: choose another.")
+            raise InputError(f"Demonstration set {name!r} no longer exists: choose another set.")
         state.demonstrations.draft, state.demonstrations.card = Draft.of(sets[name]), None
 
     def open_unless_open(self, state: PageState, name: str) -> None:

@@ -73,7 +73,7 @@ class Prompts:
         answers = current.turns[turn].answers if current and 0 <= turn < len(current.turns) else ()
         request = answers[lane].request if lane < len(answers) else None
         if request is None:
-            raise InputError("No prompt was sent in that turn: choose another.")
+            raise InputError("No prompt was sent in that turn: choose another turn.")
         assert current is not None
         return PromptPreview(
             prompt=request.prompt,

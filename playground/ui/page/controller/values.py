@@ -38,7 +38,7 @@ class LaneSettings:
             InputError: a lane does not exist.
         """
         if any(lane >= len(self.specs) for lane in lanes):
-            raise InputError("That lane is no longer on the page: choose another.")
+            raise InputError("That lane is no longer on the page: choose another lane.")
 
 
 @dataclass(frozen=True, kw_only=True)
