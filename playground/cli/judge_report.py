@@ -88,7 +88,7 @@ def _panel_text(panel: Panel) -> list[str]:
         kappa = panel.agreement.kappa
         beyond = "undefined: all ratings are the same" if kappa is None else f"{kappa:.2f}"
         same = panel.agreement.same
-        lines.append(f"all judges agree in {same.hits:g} of {same.count}; Fleiss' kappa {beyond}")
+        lines.append(f"all judges agree in {same.hits:g} of {same.count} comparisons; Fleiss' kappa {beyond}")
     for judge in panel.judges:
         habits = (
             ("with the majority", judge.with_majority),

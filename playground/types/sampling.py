@@ -66,7 +66,7 @@ class Sampling:
             (self.max_new_tokens >= 0, "max_new_tokens", "0 or more"),
             (0 <= self.seed < 2**63, "seed", "from 0 to 2^63 - 1"),
             (self.penalty_scope in ("all", "answer"), "penalty_scope", "'all' or 'answer'"),
-            (_are_stops(self.stop), "stop", f"a list of at most {MOST_STOPS} non-empty texts"),
+            (_are_stops(self.stop), "stop", f"a list of at most {MOST_STOPS} non-empty strings"),
         )
         for holds, name, allowed in rules:
             if not holds:
