@@ -175,7 +175,7 @@ def questions() -> list[Row]:
         for temperature in (0.0, 0.7):
             demos, k = SETS[(at + (temperature > 0)) % len(SETS)]
             if k == 8 and at // 4 % 4:
-                demos, k = SETS[0]  # a prompt with eight demonstrations takes several times longer
+                demos, k = SETS[0]  # a prompt with eight demonstrations takes several times longer to process
             found.append({**asked, "format": "fenced", "demos": demos, "k": k, "temperature": temperature})
         if at % 2 == 0:
             format, temperature = OTHERS[at // 2 % len(OTHERS)], (0.0, 0.7)[at // 12 % 2]
@@ -235,7 +235,7 @@ def continuations(folder: Path, out: Path) -> None:
 
 
 def main() -> None:
-    """Generate continuations if a model is given, and print the table for the file of continuations."""
+    """Generate continuations if a model is given, and print the table of results."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument(
         "model", type=Path, nargs="?", help="folder of the model that generates continuations"

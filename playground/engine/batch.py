@@ -1,4 +1,4 @@
-"""The batch of decoding rows: each step is one forward pass that produces the next token of every row.
+"""The batch of rows being decoded: each step is one forward pass that produces the next token of every row.
 
 Rows join the batch once their prompt is prefilled, and leave it when they finish, fail or are cancelled.
 Unless a row failed, its keys and values are then stored in the prefix cache. A failure in one row does not

@@ -326,10 +326,10 @@ class PrefixStore:
         for key in self._neighbours(owner, wanted):
             stored = self._entries[key]
             common = common_prefix(stored.ids, wanted)
-            if common == len(wanted):  # the stored entry covers the new one
+            if common == len(wanted):  # the stored entry covers the new entry
                 self._entries.move_to_end(key)
                 return
-            if common == len(stored.ids):  # the new entry covers the stored one
+            if common == len(stored.ids):  # the new entry covers the stored entry
                 self._drop(key)
         if len(kv.lengths) == 1:
             entry = Entry(wanted, kv.buffers(), appendable=ended)

@@ -253,7 +253,7 @@ def _stack(runs: Sequence[Run], rows: int) -> Stack:
 
 
 class RowAdapters:
-    """The loaded adapters of a model, applied to each row of a batch separately.
+    """The loaded adapters of a model, applied separately to each row of a batch.
 
     Replaces the `forward` of every module modified by an adapter; `remove` restores the originals.
     """

@@ -1,4 +1,4 @@
-"""Turn token ids into an answer: detect where the answer ends, trim it, and return text once final.
+"""Turn token ids into an answer: detect where the answer ends, trim it, and return its text once final.
 
 This module only processes strings. Text that is not yet final is held back: incomplete characters, and text
 that a stop rule may still remove. The result does not depend on how the text is split into tokens or chunks.

@@ -45,7 +45,7 @@ def read_shapes(folder: Path, allow_pickle: bool) -> dict[str, Shape]:
         allow_pickle: whether to accept weights in a pickle file.
 
     Raises:
-        InputError: the file is missing, damaged or a pickle that is not allowed, or its weights have an
+        InputError: the file is missing, damaged or a pickle file that is not allowed, or its weights have an
             unsupported data type. The message is a clause; the caller turns it into a sentence.
     """
     path = folder / WEIGHTS

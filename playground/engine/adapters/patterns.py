@@ -45,7 +45,7 @@ for pattern in patterns:
 
 
 def check_patterns(settings: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Check that an adapter's patterns match the base's module names within the time limit.
+    """Check that matching an adapter's patterns against module names stays within the time limit.
 
     Args:
         settings: the adapter's checked configuration.

@@ -69,7 +69,8 @@ def _choose_attention(config: Any) -> str | None:
 def _needs_4bit(device: torch.device, parameters: int) -> bool:
     """Return whether `--quantize auto` selects 4-bit.
 
-    It always does on CUDA. On CPU, it only does if the weights do not fit in memory in float32.
+    On CUDA, 4-bit is always selected. On CPU, it is selected only if the float32 weights do not fit in
+    memory.
     """
     if device.type == "cuda":
         return True
