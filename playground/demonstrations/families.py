@@ -2,9 +2,9 @@
 
 A prompt family defines how blocks are marked: their headers, and the text around their contents. `render`
 renders a prompt in a family's markup. `parse` detects the family of a prompt file from its text. The families
-are those of the prompt files in Re-Align/URIAL and tml-epfl/icl-alignment. Messages are appended as in the
-authors' code (`SeparatorStyle.URIAL` and `URIAL_V6` in their fastchat_conversation.py). This module does not
-access the file system.
+cover the prompt files in Re-Align/URIAL and tml-epfl/icl-alignment. Messages are appended as in the authors'
+code (`SeparatorStyle.URIAL` and `URIAL_V6` in their fastchat_conversation.py). This module does not access
+the file system.
 """
 
 from __future__ import annotations

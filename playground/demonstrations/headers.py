@@ -1,6 +1,6 @@
 """Detect prompt family headers in model output, and lines that look like code.
 
-Uses only string rules. `engine.text.Cutter` and `checks` document how these rules are applied.
+Detection uses string rules only. `engine.text.Cutter` and `checks` document how these rules are applied.
 """
 
 from __future__ import annotations

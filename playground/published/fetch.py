@@ -33,7 +33,7 @@ def fetch(
     limit: float = git_download.TIME,
     taken: Names[str] = (),
 ) -> Iterator[Outcome]:
-    """Download the files in a collection that are not in `folder` yet, yielding the outcome for each file.
+    """Download a collection's files that are not in `folder` yet, yielding the outcome for each file.
 
     An interrupted download is kept in a hidden `.part` file and resumed by the next run. Downloads with git
     are all or nothing. If one file fails, the others are still downloaded, unless the server cannot be

@@ -74,7 +74,8 @@ class DemonstrationForm:
 
         Args:
             draft: the set in the editor.
-            card: index of the card. The number of cards creates a new card; None hides the form.
+            card: index of the card. An index equal to the number of cards creates a new card; None hides the
+                form.
         """
         if card is None:
             return {self.frame: gr.update(visible=False)}

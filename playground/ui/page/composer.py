@@ -186,7 +186,10 @@ class Composer:
         return handler
 
     def on_stop(self, lane: int | None) -> Callable[[PageState], None]:
-        """Return a handler that stops one lane, or all lanes if None. The stream draws the final view."""
+        """Return a handler that stops `lane`, or all lanes if `lane` is None.
+
+        The stream draws the final view.
+        """
 
         def handler(state: PageState) -> None:
             self.controller.streaming.stop(state, lane)

@@ -50,7 +50,7 @@ class Decoding:
 
     @property
     def outputs(self) -> list[Any]:
-        """Components updated by handlers, excluding those in the lanes."""
+        """Components updated by handlers, excluding the lanes' components."""
         return [self.linked, *self.common.outputs]
 
     def connect(self, events: PageEvents) -> None:

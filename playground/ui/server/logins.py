@@ -56,9 +56,9 @@ class NeedsLogin:
 class FewLogins:
     """Middleware that rate-limits password attempts without locking out legitimate users.
 
-    Failed attempts are counted per IP address, so that attempts from one address do not affect others. A
-    browser that has logged in before is counted by its cookie instead, so that it can log in even if an
-    attacker uses the same address. Must be placed behind `Visitors`.
+    Failed attempts are counted per IP address, so that attempts from one address do not affect others.
+    Attempts from a browser that has logged in before are counted by its cookie instead, so that its user can
+    log in even if an attacker uses the same address. Must be placed behind `Visitors`.
     """
 
     def __init__(self, app: ASGIApp, clock: Callable[[], float] = time.monotonic) -> None:

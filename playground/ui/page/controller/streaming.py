@@ -120,7 +120,7 @@ class Streaming:
     def _let_in(
         self, conversation: Conversation, text: str = "", turns: int = 0
     ) -> AbstractContextManager[None]:
-        """Return a context manager that applies the rate limits. It raises InputError at a limit."""
+        """Return a context manager that applies the rate limits and raises InputError if one is exceeded."""
         return self.gate.message(self.visitor(), conversation.variants, turns, text)
 
     # --- Conversation and lanes -----------------------------------------------------------------------
@@ -139,7 +139,7 @@ class Streaming:
         return self._apply(state, current, settings)
 
     def _apply(self, state: PageState, conversation: Conversation, settings: LaneSettings) -> Conversation:
-        """Return the conversation, updated from the controls unless it is blind."""
+        """Return the conversation, with lanes and decoding from the controls unless it is blind."""
         if state.blind:
             return conversation
         variants = self.catalog.lane_variants(state, conversation, settings)
