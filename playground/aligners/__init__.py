@@ -2,7 +2,8 @@
 
 Every module in this package that defines a class named `Aligner` is an aligner. The class is a frozen
 dataclass that implements the protocols `types.Aligner` and `AlignerClass`. No registration is needed: a new
-module's lanes are available on the command line and in the UI. CONTRIBUTING.md has a worked example.
+module's lanes are available on the command line and in the UI. CONTRIBUTING.md has a worked example. A module
+that does not define the class, or only imports one, is a helper.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from playground.aligners.base import LaneKind
-from playground.types import AdapterCard, Aligner, ChatFormat, DemoSet, InputError
+from playground.types import SAMPLING_NAMES, AdapterCard, Aligner, ChatFormat, DemoSet, InputError
 
 
 class Shelf(Protocol):
@@ -53,13 +54,40 @@ class AlignerClass(Protocol):
 
 @cache
 def aligners() -> dict[str, AlignerClass]:
-    """Return all aligner classes, keyed by `kind`."""
-    found = {}
+    """Return all aligner classes, keyed by `kind`.
+
+    Raises:
+        InputError: two modules use the same name, or a class lacks `kind` or `lane`.
+    """
+    found: dict[str, AlignerClass] = {}
+    files: dict[str, str] = {}
     for info in pkgutil.iter_modules(__path__):
         module = importlib.import_module(f"{__name__}.{info.name}")
-        if hasattr(module, "Aligner"):
-            found[module.Aligner.kind] = module.Aligner
+        defined = getattr(module, "Aligner", None)
+        if getattr(defined, "__module__", None) != module.__name__:
+            continue  # a helper, which may import another module's `Aligner`
+        path = str(module.__file__)
+        aligner = _check_class(defined, path)
+        for name in filter(None, dict.fromkeys((aligner.kind, aligner.lane.alias))):
+            if name in files:
+                raise InputError(
+                    f"{files[name]} and {path} both define the lane {name!r}: rename the aligner in one of "
+                    "them, or remove one of the files."
+                )
+            files[name] = path
+        found[aligner.kind] = aligner
     return found
+
+
+def _check_class(defined: Any, path: str) -> AlignerClass:
+    """Return the aligner class defined in `path`. Raises InputError if it has no name or lane description."""
+    for name, kind in (("kind", str), ("lane", LaneKind)):
+        if not isinstance(getattr(defined, name, None), kind):
+            raise InputError(
+                f"{path}: the class Aligner has no class attribute {name!r} of type {kind.__name__}: add it, "
+                "or rename the class if it is not an aligner."
+            )
+    return cast(AlignerClass, defined)
 
 
 def classes_by_name() -> dict[str, AlignerClass]:
@@ -77,7 +105,7 @@ def aligner_from_json(data: Mapping[str, Any]) -> Aligner:
 
 
 def refuse_unknown(
-    options: Mapping[str, str], known: tuple[str, ...], lane: str, besides: tuple[str, ...] | None = None
+    options: Mapping[str, str], known: tuple[str, ...], besides: tuple[str, ...] | None = None
 ) -> None:
     """Raise InputError if `options` contains an option that the lane does not support.
 
@@ -88,8 +116,10 @@ def refuse_unknown(
     for name in options:
         if name in known:
             continue
-        has = f"its options are {', '.join(known)}" if known else "it only has the decoding options"
+        own = known if besides is None else besides
+        has = f"its own options are {', '.join(own)}" if own else "it has no options of its own"
+        has += f", and every lane has overflow and the decoding options {', '.join(SAMPLING_NAMES)}"
         if besides is not None:
             reads = f"uses the variables {', '.join(known)}" if known else "uses no variables"
-            has = f"its options are {', '.join(besides)}, and its chat template {reads}; remove {name!r}"
-        raise InputError(f"Lane {lane!r} has no option {name!r}: {has}.")
+            has += f"; its chat template {reads}, so remove {name!r}"
+        raise InputError(f"This lane has no option {name!r}: {has}.")

@@ -48,7 +48,7 @@ class Aligner(AlignerBase):
         several. If `adapter` is given, the adapter's chat format is used, but not its weights.
         """
         format = borrow_format(options, shelf, "chat")
-        return cls(format=format, options=ChatOptions.build(options, shelf, format, "chat"))
+        return cls(format=format, options=ChatOptions.build(options, shelf, format))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Aligner:

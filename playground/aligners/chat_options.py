@@ -41,13 +41,11 @@ class ChatOptions:
         options: Mapping[str, str],
         shelf: Shelf,
         format: ChatFormat,
-        lane: str,
         besides: tuple[str, ...] = (),
     ) -> ChatOptions:
         """Parse the options of a lane, which are given as strings.
 
         Args:
-            lane: the lane's name, used in error messages.
             besides: names of additional options of the lane, which are ignored here.
 
         Raises:
@@ -56,7 +54,7 @@ class ChatOptions:
         known = (*besides, *FIXED)
         others = {name: value for name, value in options.items() if name not in known}
         if others and not format.problem:
-            refuse_unknown(others, template_variables(format), lane, known)
+            refuse_unknown(others, template_variables(format), known)
         think = options.get("think", "drop")
         if think not in THINK:
             raise InputError(f"Unknown value think={think}: choose one of {', '.join(THINK)}.")

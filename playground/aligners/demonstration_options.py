@@ -19,6 +19,7 @@ from playground.types import DemoSet, InputError, Message, SelectedDemo, demo_se
 OPTIONS = ("demos", "k", "ablation", "seed", "other", "pick")
 PICKS = ("first", "nearest", "nearest-turn")
 """Ways to pick k demonstrations: the first k, or the k nearest to the first or the last user message."""
+_MOST_DIGITS = 18  # longer numbers are outside the seed range
 _LATER = ("k", "ablation", "seed", "other", "pick", "source")  # fields that may be missing in old documents
 
 
@@ -160,6 +161,8 @@ def _read_ablation(
 
 def _read_number(options: Mapping[str, str], name: str) -> int:
     text = options[name].strip()
-    if not text.isdecimal() or len(text) > 18:  # longer numbers are outside the seed range
-        raise InputError(f"{name} must be a non-negative integer, not {options[name]!r}.")
+    if not text.isdecimal():
+        raise InputError(f"{name} must be a non-negative integer, not {options[name]!r:.60}.")
+    if len(text) > _MOST_DIGITS:
+        raise InputError(f"{name} must have at most {_MOST_DIGITS} digits, not {len(text)}.")
     return int(text)

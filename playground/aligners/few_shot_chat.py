@@ -71,7 +71,7 @@ class Aligner(DemonstrationAligner):
         aligner = cls(
             **cls.read_options(options, shelf),
             format=format,
-            options=ChatOptions.build(options, shelf, format, cls.kind, OPTIONS),
+            options=ChatOptions.build(options, shelf, format, OPTIONS),
         )
         check_set(aligner.demos)
         return aligner

@@ -42,10 +42,10 @@ class Aligner(AlignerBase):
         template if there are several.
         """
         if "adapter" not in options:
-            raise InputError("Lane 'ift' needs an adapter: write ift:adapter=NAME, or just NAME.")
+            raise InputError("This lane needs an adapter: write ift:adapter=NAME, or just NAME.")
         name = options["adapter"]
         format = chat_format(shelf, name, options.get("template"))
-        return cls(adapter=name, format=format, options=ChatOptions.build(options, shelf, format, "ift"))
+        return cls(adapter=name, format=format, options=ChatOptions.build(options, shelf, format))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Aligner:

@@ -35,7 +35,7 @@ class Aligner(AlignerBase):
     @classmethod
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:
         """Build the aligner; it has no options."""
-        refuse_unknown(options, (), "base")
+        refuse_unknown(options, ())
         return cls()
 
     @classmethod

@@ -60,7 +60,7 @@ class Aligner(DemonstrationAligner):
         one of `STOP_RULES`.
         """
         known = ("demos", "k", "adapter", "ablation", "seed", "other", "pick", "stop")
-        refuse_unknown(options, known, "urial")
+        refuse_unknown(options, known)
         stop = next((rule for rule in STOP_RULES if rule == options.get("stop", "own")), None)
         if stop is None:
             raise InputError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from playground.cli.output import print_json
 from playground.config import Settings
 from playground.context_fit import describe_left_out
 from playground.engine.hub import fetch_cards
+from playground.lanes.variant import parse_lanes
 from playground.session import Session
 from playground.start import open_session
 from playground.terminal import print_error, print_text
@@ -115,7 +117,8 @@ def open_conversation(
     suggested = session.library.preset
     decoding = sampling.apply_to(suggested.sampling if suggested else Sampling())
     own = [adapter.name for adapter in suggested.adapters] if suggested else []
-    return session.new([session.variant(spec, decoding) for spec in lanes or [*(own or ["base"]), "urial"]])
+    specs = lanes or [*(own or ["base"]), "urial"]
+    return session.new(parse_lanes(specs, partial(session.variant, sampling=decoding)))
 
 
 def send(

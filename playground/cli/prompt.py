@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +13,8 @@ from playground.cli.options import ModelOptions
 from playground.demonstrations.files import SUFFIXES, read_demo_file
 from playground.engine.hub import fetch_cards
 from playground.files import read_json
-from playground.lanes.spec import format_spec
-from playground.lanes.variant import parse_lane
+from playground.lanes.spec import format_spec, parse_spec
+from playground.lanes.variant import name_lane_in_errors, parse_lane
 from playground.library import Library
 from playground.start import open_library
 from playground.types import InputError, Message, check_characters
@@ -35,14 +36,20 @@ def prompt(
     library = open_library(model.read_settings())
     fetch_cards(library)
     options = {"demos": demos and find_demos(library, demos), "k": k, "ablation": ablation, "seed": seed}
-    for name, value in options.items():
-        if value is not None:
-            lane = format_spec(lane, {name: str(value)})
-    variant = parse_lane(lane, library)
+    with name_lane_in_errors(lane):
+        variant = parse_lane(_add_options(lane, options), library)
     text = variant.aligner(read_messages(messages)).text
     # Written as bytes, so that newlines are not translated and the encoding does not depend on the locale.
     sys.stdout.buffer.write(text.encode("utf-8"))
     sys.stdout.buffer.flush()
+
+
+def _add_options(lane: str, options: Mapping[str, object]) -> str:
+    """Append the options that are not None to a lane spec. Raises InputError if the lane already sets one."""
+    given = {name: str(value) for name, value in options.items() if value is not None}
+    for name in given.keys() & parse_spec(lane)[1].keys():
+        raise InputError(f"{name} is given both in the lane and by --{name}: remove one of the two.")
+    return format_spec(lane, given)
 
 
 def find_demos(library: Library, name: str) -> str:

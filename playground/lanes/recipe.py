@@ -158,8 +158,8 @@ class Recipe:
 
     def _with_demonstrations(self, options: dict[str, str]) -> Recipe:
         k = options.pop("k", None)
-        if k is not None and not k.isdecimal():
-            raise InputError(f"k={k} is not a number.")
+        if k is not None and not (k.isdecimal() and len(k) < 10):
+            raise InputError(f"The control for k cannot show {k!r:.60}.")
         return replace(
             self,
             demos=options.pop("demos", ""),
@@ -194,15 +194,10 @@ def read_variables(text: str) -> dict[str, str]:
     Raises:
         InputError: the text is not name=value pairs, or a name is a lane option.
     """
-    spec = f":{text}".strip()
     try:
-        variables = parse_spec(spec)[1]
+        variables = parse_spec(f":{text}")[1]
     except InputError as error:
-        fault = str(error).removeprefix(f"Lane {spec!r}").lstrip(": ").removesuffix(".")
-        raise InputError(
-            f"Template variables: {fault}. Write comma-separated name=value pairs, "
-            'with quotes where needed: date="1 May, 2025".'
-        ) from error
+        raise InputError(f"Template variables: {error}") from error
     for name in variables:
         if name in RESERVED:
             raise InputError(f"{name} is a lane option, not a template variable: use its control to set it.")

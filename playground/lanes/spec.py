@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from playground.types import InputError
 from playground.types.option_value import Quoted, is_scalar
+from playground.words import shorten
 
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 _WRITTEN = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
@@ -36,17 +37,20 @@ def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
         key, at = match[0].strip(), match.end()
         if at == len(rest) or rest[at] == ",":
             if key:
-                raise InputError(f"Lane {spec!r}: {key!r} is not key=value.")
+                raise InputError(
+                    f"{shorten(key)!r} is not key=value: write {shorten(key)}=VALUE, or put quotes around a "
+                    "value that contains a comma."
+                )
             at += 1
             continue
-        value, at = _value(rest, at + 1, spec, key)
+        value, at = _value(rest, at + 1, key)
         if key in options:
-            raise InputError(f"Lane {spec!r}: {key!r} is set twice.")
+            raise InputError(f"{key!r} is set twice: remove one of the two.")
         options[key] = value
     return name, options
 
 
-def _value(rest: str, at: int, spec: str, key: str) -> tuple[str, int]:
+def _value(rest: str, at: int, key: str) -> tuple[str, int]:
     """Parse the value at position `at`. Return the value and the position of the next option."""
     while rest[at : at + 1].isspace():
         at += 1
@@ -57,7 +61,7 @@ def _value(rest: str, at: int, spec: str, key: str) -> tuple[str, int]:
     quoted = _QUOTED.match(rest, at)
     if quoted is None:
         raise InputError(
-            f"Lane {spec!r}: the quoted value of {key}= is not closed or is followed by more text: write "
+            f"The quoted value of {key}= is not closed or is followed by more text: write "
             f'{key}="...", with \\" for a quotation mark in the value.'
         )
     text = re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), quoted[1], flags=re.DOTALL)

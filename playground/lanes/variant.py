@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Protocol, cast, get_args
 
 from playground.aligners import AlignerClass, Shelf, classes_by_name
 from playground.aligners.base import LaneKind
+from playground.lanes.letters import lane_letter
 from playground.lanes.names import adapter_class, find_class
 from playground.lanes.spec import parse_spec
 from playground.types import (
@@ -19,6 +21,10 @@ from playground.types import (
     Variant,
 )
 from playground.types.option_value import Quoted
+from playground.words import shorten
+
+LONGEST_QUOTE = 120
+"""Maximum number of characters of a lane spec that an error message quotes."""
 
 
 class LaneShelf(Shelf, Protocol):
@@ -50,20 +56,18 @@ def parse_lane(spec: str, shelf: LaneShelf, sampling: Sampling | None = None) ->
     sequence. The variant's name is the spec itself. For quoted values, see `lanes.spec`.
 
     Raises:
-        InputError: a name or key is unknown, or a value is invalid.
+        InputError: a name or key is unknown, or a value is invalid. The message does not name the lane.
     """
     name, options = parse_spec(spec)
     overflow = options.pop("overflow", "refuse")
     if overflow not in get_args(Overflow):
-        raise InputError(
-            f"Lane {spec!r}: overflow must be one of {', '.join(get_args(Overflow))}, not {overflow!r}."
-        )
+        raise InputError(f"overflow must be one of {', '.join(get_args(Overflow))}, not {overflow!r:.60}.")
     found = _find_class(name, options, shelf)
     decoding = _take_decoding(options, found.lane)
     rule = decoding.get("stop")
     if rule in get_args(StopName) and not isinstance(rule, Quoted):
         raise InputError(
-            f'Lane {name!r} does not support stop rules: remove stop={rule}, or write stop="{rule}" for a '
+            f'This lane does not support stop rules: remove stop={rule}, or write stop="{rule}" for a '
             "stop sequence."
         )
     return Variant(
@@ -72,6 +76,34 @@ def parse_lane(spec: str, shelf: LaneShelf, sampling: Sampling | None = None) ->
         sampling=Sampling.parse(decoding, sampling),
         overflow=cast(Overflow, overflow),
     )
+
+
+def parse_lanes(specs: Sequence[str], parse: Callable[[str], Variant]) -> list[Variant]:
+    """Build the variants for lane specs with `parse`, and name the lane in errors.
+
+    Raises:
+        InputError: one of the specs cannot be used.
+    """
+    variants = []
+    for lane, spec in enumerate(specs):
+        with name_lane_in_errors(spec, lane if len(specs) > 1 else None):
+            variants.append(parse(spec))
+    return variants
+
+
+@contextmanager
+def name_lane_in_errors(spec: str, lane: int | None = None) -> Iterator[None]:
+    """Context manager that puts the lane spec in front of the message of an InputError.
+
+    Args:
+        spec: the lane spec, as the user wrote it.
+        lane: index of the lane, which adds its letter; None if it is the only one.
+    """
+    try:
+        yield
+    except InputError as error:
+        letter = "" if lane is None else f" {lane_letter(lane)},"
+        raise InputError(f"Lane{letter} {shorten(spec, LONGEST_QUOTE)!r}: {error}") from error
 
 
 def find_decoding(spec: str) -> set[str]:
@@ -100,7 +132,7 @@ def _find_class(name: str, options: dict[str, str], shelf: LaneShelf) -> Aligner
         }
         raise InputError(f"There is no lane {name!r}: choose one of {', '.join(sorted(known))}.")
     if "adapter" in options:
-        raise InputError(f"Lane {name!r} is itself an adapter: remove adapter=.")
+        raise InputError(f"{name!r} is itself an adapter: remove adapter=.")
     options["adapter"] = name
     return adapter_class()
 

@@ -91,8 +91,11 @@ class Sampling:
             try:
                 changes[name] = kind(text.strip())
             except ValueError:
-                want = "a whole number" if kind is int else "a number"
-                raise InputError(f"{_label(name)} must be {want}, not {text!r}.") from None
+                if kind is int and text.strip().isdecimal():  # more digits than Python converts
+                    want = f"a smaller number, not one of {len(text.strip())} digits"
+                else:
+                    want = f"{'a whole' if kind is int else 'a'} number, not {text!r:.60}"
+                raise InputError(f"{_label(name)} must be {want}.") from None
         return dataclasses.replace(base or cls(), **changes)
 
 

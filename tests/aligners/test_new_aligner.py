@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -95,6 +95,68 @@ def test_the_command_line_has_it(tmp_path: Path) -> None:
     assert [answer["variant"] for answer in answers] == ["qa", FEW_SHOT]
     assert answers[0]["prompt"] == f"Q: {QUESTION}\nA:"
     assert all(answer["text"] for answer in answers)
+
+
+@pytest.fixture
+def added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], Path]]:
+    """Add a module with the given name and source to the aligners in this process."""
+    monkeypatch.setattr(playground.aligners, "__path__", [*playground.aligners.__path__, str(tmp_path)])
+    names = []
+
+    def add(name: str, source: str) -> Path:
+        path = tmp_path / f"{name}.py"
+        path.write_text(source, encoding="utf-8")
+        names.append(f"playground.aligners.{name}")
+        aligners.cache_clear()
+        return path
+
+    yield add
+    aligners.cache_clear()
+    for name in names:
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize("source", ["playground.types", "playground.aligners.urial"])
+def test_a_module_that_only_imports_an_aligner_is_a_helper(
+    added: Callable[[str, str], Path], source: str
+) -> None:
+    before = aligners()
+    added("helper", f"from {source} import Aligner\n")
+    assert aligners() == before
+
+
+NAMED = """
+from playground.aligners.base import AlignerBase, LaneKind
+
+class Aligner(AlignerBase):
+    kind = {kind!r}
+    lane = {lane}
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "alias", "reserved", "file"),
+    [("urial", "", "urial", "urial.py"), ("base", "", "base", "raw.py"), ("new", "chat", "chat", "chat.py")],
+)
+def test_two_aligners_of_one_name_are_refused_with_both_files(
+    added: Callable[[str, str], Path], kind: str, alias: str, reserved: str, file: str
+) -> None:
+    path = added("zz", NAMED.format(kind=kind, lane=f"LaneKind(label='x', alias={alias!r})"))
+    with pytest.raises(InputError) as caught:
+        aligners()
+    said = str(caught.value)
+    built_in = ROOT / "playground" / "aligners" / file
+    assert said.startswith(f"{built_in} and {path} both define the lane {reserved!r}: rename")
+
+
+@pytest.mark.parametrize(("kind", "lane", "said"), [("new", None, "'lane'"), (None, None, "'kind'")])
+def test_an_aligner_without_a_name_or_a_lane_is_refused_with_its_file(
+    added: Callable[[str, str], Path], kind: str | None, lane: None, said: str
+) -> None:
+    path = added("zz", NAMED.format(kind=kind, lane=lane))
+    with pytest.raises(InputError) as caught:
+        aligners()
+    assert str(caught.value).startswith(f"{path}: the class Aligner has no class attribute {said}")
 
 
 class ExampleApp(App):

@@ -173,8 +173,12 @@ def test_prompt_takes_sets_of_the_users_own_folder_by_name(messages: Path, tmp_p
         (["--demos", "nobody"], "There is no demonstration set 'nobody'"),
         (["--demos", "pocket-3", "--k", "9"], "has 3 demonstrations, so k=9 is not possible"),
         (["--ablation", "loud"], "There is no ablation 'loud'"),
-        (["--lane", "base", "--ablation", "shifted"], "Lane 'base' has no option 'ablation'"),
-        (["--lane", "urial:k=1", "--k", "2"], "'k' is set twice"),
+        (["--lane", "base", "--ablation", "shifted"], "Lane 'base': This lane has no option 'ablation'"),
+        (
+            ["--lane", "urial:k=1", "--k", "2"],
+            "Lane 'urial:k=1': k is given both in the lane and by --k: remove one of the two.",
+        ),
+        (["--lane", "urial:k"], "Lane 'urial:k': 'k' is not key=value: write k=VALUE, or"),
     ],
 )
 def test_a_prompt_that_cannot_be_is_one_sentence_and_status_two(

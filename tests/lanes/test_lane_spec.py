@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from playground.lanes.recipe import Recipe
 from playground.lanes.spec import format_spec, parse_spec
-from playground.lanes.variant import parse_lane
+from playground.lanes.variant import name_lane_in_errors, parse_lane, parse_lanes
 from playground.library import Library
-from playground.types import InputError
+from playground.types import InputError, Variant
 from playground.types.option_value import Quoted, is_scalar
 from playground.ui.page.link import PageSetup, read_link, write_link
 
@@ -103,11 +103,57 @@ def test_template_variables_of_the_controls_cannot_be_options_of_the_lane() -> N
         Recipe(preset="x", variables="a=1,no equals sign").spec("general-3", {})
 
 
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ("urial:k=x", "k must be a non-negative integer, not 'x'."),
+        (
+            "urial:k",
+            "'k' is not key=value: write k=VALUE, or put quotes around a value",
+        ),
+        ("urial:k=1,k=2", "'k' is set twice: remove one of the two."),
+        ("base:temperature=x", "Temperature must be a number, not 'x'."),
+        ("base:seed=-1", "Seed must be from 0 to 2^63 - 1, not -1."),
+        ("urial:demos=none", "There is no demonstration set 'none'"),
+        ("urial:ablation=none", "There is no ablation 'none'"),
+        ("urial:pick=far", "Unknown value pick=far: choose one of first, nearest, nearest-turn."),
+        ("base:overflow=cut", "overflow must be one of"),
+        ("pocket-ift:k=2", "This lane has no option 'k': its own options are adapter, system"),
+        ("ift", "This lane needs an adapter"),
+        ('chat:system="', "The quoted value of system= is not closed"),
+        ("nobody", "There is no lane 'nobody'"),
+    ],
+)
+def test_errors_of_a_lane_begin_with_its_letter_and_its_spec(spec: str, reason: str) -> None:
+    library = Library.open("models/pocket")
+
+    def parse(text: str) -> Variant:
+        return parse_lane(text, library)
+
+    with pytest.raises(InputError) as caught:
+        parse_lanes(["base", spec], parse)
+    assert str(caught.value).startswith(f"Lane B, {spec!r}: {reason}")
+    with pytest.raises(InputError) as caught:
+        parse_lanes([spec], parse)
+    assert str(caught.value).startswith(f"Lane {spec!r}: {reason}")
+
+
+def test_a_very_long_lane_is_quoted_in_part() -> None:
+    with pytest.raises(InputError) as caught, name_lane_in_errors("urial:k=" + "9" * 5000):
+        raise InputError("k must be smaller.")
+    assert len(str(caught.value)) < 200
+
+
+def test_the_controls_leave_a_number_that_is_too_large_in_the_spec() -> None:
+    spec = "urial:k=" + "9" * 5000
+    assert Recipe.of(spec) == Recipe(preset=spec)
+
+
 def test_a_lane_says_which_options_it_has() -> None:
     library = Library.open("models/pocket")
     with pytest.raises(InputError, match="There is no lane 'nothing'"):
         parse_lane('nothing:system="a, b"', library)
-    with pytest.raises(InputError, match="has no option 'k'"):
+    with pytest.raises(InputError, match=r"the decoding options temperature, top_p, .*, seed, stop"):
         parse_lane("base:k=1", library)
 
 

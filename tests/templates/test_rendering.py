@@ -303,7 +303,7 @@ def test_a_lane_sets_what_its_template_reads(tmp_path: Path) -> None:
     given: dict[str, Any] = {"enable_thinking": False, "date_string": "1 May, 2025", "n": 3}
     assert variant.aligner(TALK).text == expected(here, **given)
     assert template_variables(aligner_of(variant).format) == ("date_string", "enable_thinking", "n")
-    with pytest.raises(InputError, match="uses the variables date_string, enable_thinking, n; remove"):
+    with pytest.raises(InputError, match="uses the variables date_string, enable_thinking, n, so remove"):
         parse_lane("x:enable_thinkin=false", library)
     quoted = parse_lane('x:n="3",date_string=007,enable_thinking=null', library)
     assert dict(aligner_of(quoted).options.variables) == {
