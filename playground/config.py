@@ -110,14 +110,14 @@ class Settings:
         """
         environ = os.environ if environ is None else environ
         given = _collect(flags or {}, environ)
-        values = {name: read(given[name]) for name, read in READERS.items() if name in given}
+        values = {name: READERS[name](label, value) for name, (label, value) in given.items()}
         values.setdefault("data_dir", _default_data_dir(environ))
         if preset := _choose_preset(flags or {}, environ):
             values |= _apply_preset(preset, values)
         if values.get("public") and values.get("trust_remote_code"):
             raise InputError(
-                "--trust-remote-code cannot be used in public mode, because other people can reach "
-                "this machine: remove one of the two flags."
+                f"{given['trust_remote_code'][0]} cannot be used in public mode, because other people can "
+                "reach this machine: remove it, or turn public mode off."
             )
         # Hugging Face Spaces run behind one proxy.
         values.setdefault("proxies", 1 if "SPACE_ID" in environ else 0)
@@ -129,14 +129,26 @@ class Settings:
         return cls(**values)
 
 
-def _collect(flags: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return the values of flags and variables by setting name. Flags take precedence."""
-    given = {name: value for name, value in flags.items() if value not in (None, [], ())}
+def _collect(flags: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
+    """Return the flag or variable of each setting and its value, by setting name. Flags take precedence."""
+    given: dict[str, tuple[str, Any]] = {}
     for name in READERS:
-        if name not in given and (text := environ.get(PREFIX + name.upper())):
-            given[name] = text.split(",") if name in LISTS else text
+        if (value := flags.get(name)) not in (None, [], ()):
+            given[name] = flag_name(name), value
+        elif text := environ.get(variable_name(name)):
+            given[name] = variable_name(name), text.split(",") if name in LISTS else text
     # An empty judge flag selects the default even if the corresponding variable is set.
-    return {name: value for name, value in given.items() if value != "" or not name.startswith("judge_")}
+    return {name: pair for name, pair in given.items() if pair[1] != "" or not name.startswith("judge_")}
+
+
+def flag_name(name: str) -> str:
+    """Return the command-line flag of a setting."""
+    return FLAGS.get(name, f"--{name.replace('_', '-')}")
+
+
+def variable_name(name: str) -> str:
+    """Return the environment variable of a setting."""
+    return PREFIX + name.upper()
 
 
 def _choose_preset(flags: Mapping[str, Any], environ: Mapping[str, str]) -> str | None:
@@ -167,27 +179,27 @@ def _apply_preset(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-# --- Readers: parse the value of a setting --------------------------------------------------------
+# --- Readers: parse the value of a setting; `label` is the flag or variable that it comes from ------
 
 TRUE = ("1", "true", "yes", "on", "y")
 FALSE = ("0", "false", "no", "off", "n", "")
 
 
-def _read_switch(name: str, value: Any) -> bool:
+def _read_switch(label: str, value: Any) -> bool:
     text = str(value).strip().lower()
     if text in TRUE:
         return True
     if text in FALSE:
         return False
     raise InputError(
-        f"{PREFIX}{name.upper()} must be 1 or 0, not {value!r:.60}: to turn it on, use {', '.join(TRUE)}; "
+        f"{label} must be 1 or 0, not {value!r:.60}: to turn it on, use {', '.join(TRUE)}; "
         f"to turn it off, use {', '.join(text for text in FALSE if text)} or leave it empty."
     )
 
 
-def _read_choice(name: str, allowed: Sequence[str], text: str) -> str:
+def _read_choice(allowed: Sequence[str], label: str, text: str) -> str:
     if text not in allowed:
-        raise InputError(f"--{name} must be one of {', '.join(allowed)}, not {text!r}.")
+        raise InputError(f"{label} must be one of {', '.join(allowed)}, not {text!r:.60}.")
     return text
 
 
@@ -200,95 +212,99 @@ def _read_whole(value: Any, digits: int) -> int | None:
     return int(text) if text.isdecimal() and len(text) <= digits else None
 
 
-def _read_count(name: str, value: Any) -> int:
+def _read_count(label: str, value: Any) -> int:
     number = _read_whole(value, digits=9)
     if number is None:
-        raise InputError(f"--{name.replace('_', '-')} must be an integer (0 for none), not {value!r}.")
+        raise InputError(f"{label} must be an integer (0 for none), not {value!r:.60}.")
     return number
 
 
-def _read_port(value: Any) -> int:
+def _read_port(label: str, value: Any) -> int:
     number = _read_whole(value, digits=9)
     if number is None or not 1 <= number <= 65535:
-        raise InputError(f"--port must be an integer from 1 to 65535, not {value!r:.60}.")
+        raise InputError(f"{label} must be an integer from 1 to 65535, not {value!r:.60}.")
     return number
 
 
-def _read_budget(value: Any) -> int:
+def _read_budget(label: str, value: Any) -> int:
     number = _read_whole(str(value).strip().replace("_", ""), digits=15)
     if number is None:
-        raise InputError(f"--judge-budget must be an integer number of tokens, not {value!r:.60}.")
+        raise InputError(f"{label} must be an integer number of tokens, not {value!r:.60}.")
     return number
 
 
-def _read_timeout(text: str) -> float:
-    return _read_positive(text, f"{PREFIX}JUDGE_TIMEOUT", "a number of seconds")
+def _read_timeout(label: str, text: str) -> float:
+    return _read_positive(label, text, "a number of seconds")
 
 
-def _read_prices(text: str) -> tuple[float, float, str]:
+def _read_prices(label: str, text: str) -> tuple[float, float, str]:
     parts = [part.strip() for part in text.split(",")]
     if len(parts) != 3 or not parts[2]:
         raise InputError(
-            f"{PREFIX}JUDGE_PRICES must be the price per million input tokens, the price per million "
+            f"{label} must be the price per million input tokens, the price per million "
             f"output tokens and the currency, for example 2.50,10,USD, not {text!r}."
         )
-    prices = [_read_positive(part, f"{PREFIX}JUDGE_PRICES", "a price", zero=True) for part in parts[:2]]
+    prices = [_read_positive(label, part, "a price", zero=True) for part in parts[:2]]
     return prices[0], prices[1], parts[2]
 
 
-def _read_positive(value: Any, name: str, what: str, zero: bool = False) -> float:
+def _read_positive(label: str, value: Any, what: str, zero: bool = False) -> float:
     try:
         number = float(value)
     except ValueError:
         number = math.nan
     if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
-        raise InputError(f"{name} must be {what} {'of 0 or more' if zero else 'above 0'}, not {value!r}.")
+        raise InputError(f"{label} must be {what} {'of 0 or more' if zero else 'above 0'}, not {value!r}.")
     return number
 
 
-def _read_adapters(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
+def _read_adapters(label: str, texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Parse adapter names and sources. Raises InputError if a name is given twice."""
-    adapters = tuple(_read_adapter(text) for text in texts)
+    adapters = tuple(_read_adapter(label, text) for text in texts)
     for number, (name, _) in enumerate(adapters):
         if name in [other for other, _ in adapters[:number]]:
-            raise InputError(f"--adapter uses the name {name!r} twice: give each adapter its own name.")
+            raise InputError(f"{label} uses the name {name!r} twice: give each adapter its own name.")
     return adapters
 
 
-def _read_adapter(text: str) -> tuple[str, str]:
+def _read_adapter(label: str, text: str) -> tuple[str, str]:
     name, equals, source = text.partition("=")
     if not (equals and name.strip() and source.strip()):
-        raise InputError(f"--adapter must be NAME=ID or NAME=PATH, not {text!r}.")
+        raise InputError(f"{label} must be NAME=ID or NAME=PATH, not {text!r}.")
     return name.strip(), source.strip()
 
 
-def _read_hosts(texts: Sequence[str]) -> tuple[str, ...]:
+def _read_hosts(_label: str, texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(name.strip().lower() for name in texts if name.strip())
 
 
-def _read_mirror(text: str) -> str:
+def _read_mirror(label: str, text: str) -> str:
     try:
         parts = urlsplit(text)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:  # for example, an incomplete IPv6 address or a non-numeric port
         usable = False
     if not usable:
-        raise InputError(f"{PREFIX}MIRROR must be a URL such as https://host/path, not {text!r}.")
+        raise InputError(f"{label} must be a URL such as https://host/path, not {text!r}.")
     return text.rstrip("/")
 
 
-def _read_auth(text: str) -> tuple[str, str]:
+def _read_auth(label: str, text: str) -> tuple[str, str]:
     # The error message does not quote the value, which could be a password.
     name, colon, password = text.partition(":")
     if not (colon and name.strip() and password):
-        raise InputError(
-            "--auth must be USER:PASSWORD. To keep the password private, set TANDEM_AUTH instead."
-        )
+        variable = variable_name("auth")
+        hint = "" if label == variable else f" To keep the password private, set {variable} instead."
+        raise InputError(f"{label} must be USER:PASSWORD.{hint}")
     return name.strip(), password
 
 
-def _read_path(value: Any) -> Path:
+def _read_path(_label: str, value: Any) -> Path:
     return Path(value).expanduser()
+
+
+def _read_text(_label: str, value: Any) -> str:
+    return str(value)
 
 
 LIMITS = tuple(field.name for field in fields(Limits))
@@ -296,25 +312,28 @@ LISTS = ("adapters", "hosts")
 """Settings that are comma-separated lists in environment variables."""
 SWITCHES = ("public", "shared_history", "allow_pickle", "trust_remote_code", "same_base")
 
-READERS: Mapping[str, Callable[[Any], Any]] = {
-    "base": str,
+FLAGS = {"adapters": "--adapter", "hosts": "--allow-host"}
+"""Flags that are not named after their setting."""
+
+READERS: Mapping[str, Callable[[str, Any], Any]] = {
+    "base": _read_text,
     "adapters": _read_adapters,
-    "quantize": partial(_read_choice, "quantize", get_args(Quantize)),
-    "device": partial(_read_choice, "device", get_args(Device)),
-    "host": str,
+    "quantize": partial(_read_choice, get_args(Quantize)),
+    "device": partial(_read_choice, get_args(Device)),
+    "host": _read_text,
     "port": _read_port,
     "data_dir": _read_path,
     "mirror": _read_mirror,
-    "judge_model": str,
-    "judge_url": str,
+    "judge_model": _read_text,
+    "judge_url": _read_text,
     "judge_budget": _read_budget,
     "judge_timeout": _read_timeout,
     "judge_prices": _read_prices,
     "auth": _read_auth,
     "hosts": _read_hosts,
-    "proxies": partial(_read_count, "proxies"),
-    **{name: partial(_read_switch, name) for name in SWITCHES},
-    **{name: partial(_read_count, name) for name in LIMITS},
+    "proxies": _read_count,
+    **dict.fromkeys(SWITCHES, _read_switch),
+    **dict.fromkeys(LIMITS, _read_count),
 }
 """Parsers for setting values from flags and environment variables.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from playground.config import Settings
+from playground.config import READERS, Settings, flag_name
 from playground.rate_limits import PUBLIC, Limits
 from playground.types import InputError
 from tests.helpers.checked import there
@@ -60,7 +60,7 @@ def test_the_judge_is_set_by_flags_and_variables_and_its_key_by_variables_alone(
     [
         ("TIMEOUT", "0", "TANDEM_JUDGE_TIMEOUT must be a number of seconds above 0, not '0'"),
         ("TIMEOUT", "soon", "TANDEM_JUDGE_TIMEOUT must be a number of seconds"),
-        ("BUDGET", "-1", "--judge-budget must be an integer number of tokens, not '-1'"),
+        ("BUDGET", "-1", "TANDEM_JUDGE_BUDGET must be an integer number of tokens, not '-1'"),
         ("PRICES", "2.5,10", "for example 2.50,10,USD, not '2.5,10'"),
         ("PRICES", "a,b,USD", "TANDEM_JUDGE_PRICES must be a price"),
     ],
@@ -87,6 +87,20 @@ def test_a_bad_value_is_named_with_what_is_allowed(flags: dict[str, Any], said: 
     assert said in str(caught.value)
 
 
+ANY_TEXT = {"base", "host", "hosts", "data_dir", "judge_model", "judge_url"}
+"""Settings that accept any text."""
+
+
+@pytest.mark.parametrize("name", sorted(set(READERS) - ANY_TEXT))
+def test_an_error_names_the_flag_or_the_variable_that_the_value_comes_from(name: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Settings.read({}, {f"TANDEM_{name.upper()}": "?!"})
+    assert str(caught.value).startswith(f"TANDEM_{name.upper()} must be ")
+    with pytest.raises(InputError) as caught:
+        Settings.read({name: ["?!"] if name == "adapters" else "?!"}, {})
+    assert str(caught.value).startswith(f"{flag_name(name)} must be ")
+
+
 def test_limits_are_those_of_a_public_page_unless_told_otherwise() -> None:
     assert Settings.read({}, {}).limits == Limits()
     assert Settings.read({"public": True}, {}).limits == PUBLIC
@@ -99,7 +113,7 @@ def test_limits_are_those_of_a_public_page_unless_told_otherwise() -> None:
 
 @pytest.mark.parametrize("text", ["-1", "many", "1.5", "1" * 30])
 def test_a_limit_is_a_whole_number(text: str) -> None:
-    with pytest.raises(InputError, match="--max-tokens must be an integer"):
+    with pytest.raises(InputError, match=r"^TANDEM_MAX_TOKENS must be an integer"):
         Settings.read({}, {"TANDEM_MAX_TOKENS": text})
 
 
@@ -144,8 +158,10 @@ def test_pickles_and_code_of_a_repository_are_off_unless_they_are_asked_for() ->
 @pytest.mark.parametrize("public", [({"public": True}, {}), ({}, {"TANDEM_PUBLIC": "1"})])
 def test_code_of_a_repository_never_runs_in_public_mode(public: tuple[dict[str, Any], ...]) -> None:
     flags, environ = public
-    with pytest.raises(InputError, match="--trust-remote-code cannot be used in public mode"):
+    with pytest.raises(InputError, match=r"^--trust-remote-code cannot be used in public mode"):
         Settings.read({**flags, "trust_remote_code": True}, environ)
+    with pytest.raises(InputError, match=r"^TANDEM_TRUST_REMOTE_CODE cannot be used in public mode"):
+        Settings.read(flags, {**environ, "TANDEM_TRUST_REMOTE_CODE": "1"})
 
 
 SWITCHES = ("public", "shared_history", "allow_pickle", "trust_remote_code", "same_base")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from playground.cli.exits import exit_on_error
-from playground.config import READERS, Settings
+from playground.config import READERS, Settings, flag_name
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 
@@ -31,7 +32,7 @@ def refuse_plainly(read: Callable[[str], Any]) -> Callable[[str], Any]:
 
 def number_option(name: str, help: str) -> Any:
     """Create a command-line option for a numeric setting."""
-    return typer.Option(parser=refuse_plainly(READERS[name]), help=help)
+    return typer.Option(parser=refuse_plainly(partial(READERS[name], flag_name(name))), help=help)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +61,7 @@ class ModelOptions(DataOptions):
 
     base: Annotated[
         str | None,
-        typer.Option(help="Base model: Hub id, ID@REVISION, folder, FILE.gguf or ID:FILE.gguf."),
+        typer.Option(help="Base model: Hub ID, ID@REVISION, folder, FILE.gguf or ID:FILE.gguf."),
     ] = None
     adapters: Annotated[
         list[str] | None, typer.Option("--adapter", help="LoRA adapter: NAME=ID or NAME=PATH; repeatable.")
