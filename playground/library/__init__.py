@@ -225,6 +225,9 @@ class Library:
 
     def adapter(self, name: str) -> AdapterCard:
         """Return the card of an adapter for this base model, or raise InputError listing these adapters."""
+        # Read once, before `adapters`, because the engine thread moves an adapter that is ready from one to
+        # the other.
+        source = self.pending.get(name)
         if name in self.adapters:
             return self.adapters[name]
         if name in self.other_adapters:
@@ -235,10 +238,8 @@ class Library:
             )
         if name in self.refused:
             raise InputError(self.refused[name])
-        if name in self.pending:
-            raise InputError(
-                f"Adapter {name!r} is still being downloaded from {self.pending[name]}: try again shortly."
-            )
+        if source is not None:
+            raise InputError(f"Adapter {name!r} is still being downloaded from {source}: try again shortly.")
         raise InputError(f"There is no adapter {name!r}: choose one of {_names(self.adapters)}.")
 
     def chat_format(self, adapter: str | None = None, template: str | None = None) -> ChatFormat | None:

@@ -251,3 +251,19 @@ def test_adapters_can_be_listed_while_their_files_arrive(tmp_path: Path) -> None
     assert seen == ["adapter-0", "adapter-1", "adapter-2"]
     assert library.pending == {}
     assert set(seen) <= set(library.adapters)
+
+
+class Finished(dict[str, str]):
+    """Pending adapters of which one is ready right after each test of membership."""
+
+    def __contains__(self, name: object) -> bool:
+        found = super().__contains__(name)
+        self.pop(str(name), None)
+        return found
+
+
+def test_a_download_that_finishes_during_the_look_up_is_no_fault() -> None:
+    library = Library.open("models/pocket")
+    library.pending = Finished({"new": "someone/new"})
+    with pytest.raises(InputError, match="'new' is still being downloaded from someone/new"):
+        library.adapter("new")
