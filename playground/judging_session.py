@@ -15,6 +15,7 @@ from playground.judging.votes import Vote
 from playground.library import Library
 from playground.rubrics.candidates import check_turn, holds
 from playground.rubrics.known_answer import Check, KnownAnswer
+from playground.rubrics.rubric import Rubric
 from playground.secret import Secret
 from playground.types import Conversation, InputError, Verdict
 
@@ -37,6 +38,14 @@ class JudgingSession:
     ) -> JudgeModel:
         """Return the judge model entered by a user (see `Judges.model`)."""
         return self.judges.model(model, server, key)
+
+    def rubric_names(self) -> list[str]:
+        """Return the names of the rubrics."""
+        return list(self.library.rubrics)
+
+    def rubric(self, name: str) -> Rubric:
+        """Return a rubric by name. Raises InputError if there is none with that name."""
+        return self.library.rubric(name)
 
     def judge_budget(self) -> JudgeBudget:
         """Create a judging budget for a new user."""

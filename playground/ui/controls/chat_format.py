@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
 from playground.lanes.recipe import Recipe
-from playground.library import Library
-from playground.templates import DEFAULT, template_variables
-from playground.types import InputError
+from playground.templates import DEFAULT
 from playground.ui.controls.choice import Choice
 from playground.ui.controls.events import Update
 from playground.ui.page.controller import Controller
@@ -24,15 +21,15 @@ LONGEST_SYSTEM = 4000
 class ChatFormatControls:
     """A lane's row of chat format controls. Must be created inside a `gr.Blocks` context."""
 
-    def __init__(self, number: int, chat: Controller, recipe: Recipe) -> None:
+    def __init__(self, number: int, controller: Controller, recipe: Recipe) -> None:
         """Add the row of controls.
 
         Args:
             number: lane number, starting at 0.
-            chat: controller that provides the library and the catalog.
+            controller: controller that provides the library and the catalog.
             recipe: the lane's initial recipe. The row is visible if the recipe has a chat format.
         """
-        self.chat = chat
+        self.controller = controller
         templates = self._list_templates(recipe)
         with gr.Row(visible=recipe.kind.chat_format, elem_classes="options-row") as self.row:
             self.system = gr.Textbox(
@@ -113,12 +110,12 @@ class ChatFormatControls:
 
     def _list_instructions(self, state: PageState | None = None, name: str = "") -> list[tuple[str, str]]:
         """Return the demonstration sets whose instruction can serve as the system message."""
-        sets = dict.fromkeys([*self.chat.catalog.sets(state), *([name] if name else [])])
+        sets = dict.fromkeys([*self.controller.catalog.sets(state), *([name] if name else [])])
         return [("none", ""), *((each, each) for each in sets)]
 
     def _list_templates(self, recipe: Recipe) -> list[tuple[str, str]]:
         """Return the available chat templates, with the default template first."""
-        names = self._read_format(lambda library: library.template_names(recipe.adapter))
+        names = self.controller.catalog.template_names(recipe.adapter)
         kept = [recipe.template] if recipe.template and recipe.template not in names else []
         first = "default" if DEFAULT in names or len(names) <= 1 else "select a template"
         return [(first, ""), *((name, name) for name in (*names, *kept) if len(names) > 1 or kept)]
@@ -127,16 +124,4 @@ class ChatFormatControls:
         """Return the variables used by the lane's chat template."""
         if not recipe.kind.chat_format:
             return ()
-
-        def read(library: Library) -> tuple[str, ...]:
-            format = library.chat_format(recipe.adapter, recipe.template or None)
-            return () if format is None else template_variables(format)
-
-        return self._read_format(read)
-
-    def _read_format(self, read: Callable[[Library], tuple[str, ...]]) -> tuple[str, ...]:
-        """Return a property of the lane's chat format, or () if the lane's adapter is unavailable."""
-        try:
-            return read(self.chat.session.library)
-        except InputError:
-            return ()
+        return self.controller.catalog.template_variables(recipe.adapter, recipe.template or None)

@@ -23,16 +23,16 @@ PICK_LABELS = {"first": "first", "nearest": "nearest to message 1", "nearest-tur
 class DemonstrationControls:
     """A lane's row of demonstration controls. Must be created inside a `gr.Blocks` context."""
 
-    def __init__(self, number: int, chat: Controller, recipe: Recipe) -> None:
+    def __init__(self, number: int, controller: Controller, recipe: Recipe) -> None:
         """Add the row.
 
         Args:
             number: lane number, starting at 0.
-            chat: controller that provides the catalog.
+            controller: controller that provides the catalog.
             recipe: the lane's initial recipe. The row is visible if the recipe has demonstrations.
         """
-        self.chat = chat
-        kind, default = recipe.kind, chat.catalog.sets()[chat.catalog.default_set()]
+        self.controller = controller
+        kind, default = recipe.kind, controller.catalog.sets()[controller.catalog.default_set()]
         with gr.Row(visible=kind.demonstrations, elem_classes="options-row") as self.row:
             self.demos = Choice(
                 self.list_sets(),
@@ -95,7 +95,7 @@ class DemonstrationControls:
 
     def list_sets(self, state: PageState | None = None, name: str = "") -> list[str]:
         """Return the available demonstration sets. The set `name` is included even if it no longer exists."""
-        return list(dict.fromkeys([*self.chat.catalog.sets(state), *([name] if name else [])]))
+        return list(dict.fromkeys([*self.controller.catalog.sets(state), *([name] if name else [])]))
 
     def update(self, state: PageState, recipe: Recipe) -> dict[Any, Update]:
         """Show the controls that apply to a recipe, keeping their current values."""
@@ -107,7 +107,7 @@ class DemonstrationControls:
 
     def set_to(self, state: PageState, recipe: Recipe) -> dict[Any, Update]:
         """Set the controls to a recipe's values."""
-        name = recipe.demos or self.chat.catalog.default_set()
+        name = recipe.demos or self.controller.catalog.default_set()
         updates = self.update(state, recipe)
         return {
             self.row: updates[self.row],
@@ -125,7 +125,7 @@ class DemonstrationControls:
         Use this only for a set that has just been selected. Otherwise, a late response to an older event
         would apply the previous set's limit.
         """
-        chosen = self.chat.catalog.sets(state).get(demos)
+        chosen = self.controller.catalog.sets(state).get(demos)
         count = len(chosen.demos) if chosen else k or 0
         update = gr.update(maximum=max(1, count), visible=not (chosen and chosen.whole))
         if k is None or k > count:

@@ -60,10 +60,10 @@ element.addEventListener('click', (event) => {
 class Lane:
     """The components of a lane. Must be created inside a `gr.Blocks` context."""
 
-    def __init__(self, number: int, chat: Controller, spec: str, visible: bool = True) -> None:
+    def __init__(self, number: int, controller: Controller, spec: str, visible: bool = True) -> None:
         self.number = number
-        self.chat = chat
-        self.decoding = DecodingControls(f"-{number}", chat.gate.limits.max_tokens)
+        self.controller = controller
+        self.decoding = DecodingControls(f"-{number}", controller.gate.limits.max_tokens)
         with gr.Column(
             elem_id=f"lane-{number}", elem_classes="lane", scale=1, min_width=280, visible=visible
         ) as self.column:
@@ -109,8 +109,8 @@ class Lane:
     def _compose_setup(self, spec: str) -> None:
         number, recipe = self.number, Recipe.of(spec)
         with gr.Column(elem_id=f"options-{number}", elem_classes="settings"):
-            self.demonstrations = DemonstrationControls(number, self.chat, recipe)
-            self.chat_format = ChatFormatControls(number, self.chat, recipe)
+            self.demonstrations = DemonstrationControls(number, self.controller, recipe)
+            self.chat_format = ChatFormatControls(number, self.controller, recipe)
             with gr.Row(visible=False, elem_classes="controls own-decoding") as self.own_decoding:
                 self.decoding.compose_main()
                 self.decoding.compose_more()
@@ -185,26 +185,26 @@ class Lane:
         """Return the lane spec. Raises InputError under the same conditions as `recipe`."""
         whole_seed = int(seed) if seed is not None and seed == int(seed) else None
         return self.recipe(values).spec(
-            self.chat.catalog.default_set(), self.chat.catalog.sets(state), whole_seed
+            self.controller.catalog.default_set(), self.controller.catalog.sets(state), whole_seed
         )
 
     # --- Drawing ----------------------------------------------------------------------------------
 
     def list_presets(self, spec: str | None = None) -> list[tuple[str, str]]:
         """Return the presets to choose from. `spec` is included even if it is not a preset."""
-        cards = self.chat.catalog.cards()
-        choices = offer_lanes(cards.values(), self.chat.session.library.base_format is not None)
+        cards = self.controller.catalog.cards()
+        choices = offer_lanes(cards.values(), self.controller.catalog.has_base_format())
         if spec and spec not in {lane for _, lane in choices}:
             choices.append((abbreviate_spec(spec, label_lanes(cards)), spec))
         return choices
 
     def placeholder(self, spec: str, state: PageState | None = None) -> str:
         """Return the HTML shown in the lane while the conversation is empty."""
-        cards = self.chat.catalog.cards()
+        cards = self.controller.catalog.cards()
         try:
-            variant = self.chat.catalog.variant(spec, state)
+            variant = self.controller.catalog.variant(spec, state)
         except InputError as error:
-            loading = self.chat.session.status().state == "loading"
+            loading = self.controller.session.status().state == "loading"
             return html_labels.placeholder(
                 abbreviate_spec(spec, label_lanes(cards)),
                 str(error) if loading else "",
@@ -213,14 +213,14 @@ class Lane:
         return html_labels.placeholder(
             name_lane(variant, cards),
             describe_lane(variant.aligner, cards),
-            self.chat.catalog.adapter_error(variant.aligner.adapter),
+            self.controller.catalog.adapter_error(variant.aligner.adapter),
         )
 
     def draw_meter(self, state: PageState, settings: LaneSettings) -> Update:
         """Return the new value of the next prompt's context usage meter; "" if the prompt cannot be built."""
-        status = self.chat.session.status()
+        status = self.controller.session.status()
         try:
-            asked = self.chat.prompts.preview_next(state, self.number, settings)
+            asked = self.controller.prompts.preview_next(state, self.number, settings)
         except InputError:
             return ""
         room = int(settings.decoding[self.number]["max_new_tokens"])

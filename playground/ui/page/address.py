@@ -38,8 +38,8 @@ class Address:
     Must be created inside a `gr.Blocks` context.
     """
 
-    def __init__(self, chat: Controller) -> None:
-        self.chat = chat
+    def __init__(self, controller: Controller) -> None:
+        self.controller = controller
         self.conversation = self._hidden_textbox("address")
         """Id of the conversation shown on the page."""
         self.link = self._hidden_textbox("link")
@@ -144,7 +144,7 @@ class Address:
     def take_up(self, state: PageState, probe: str, problems: list[str]) -> None:
         """Select the probe specified in a link, if it exists."""
         try:
-            self.chat.probes.find(probe)
+            self.controller.probes.find(probe)
             state.probe = probe
         except InputError as error:
             problems.append(f"Invalid link: {error}")
@@ -154,7 +154,7 @@ class Address:
         if not spec:
             return ""  # the reason has been added to `problems`
         try:
-            self.chat.catalog.variant(spec, state)
+            self.controller.catalog.variant(spec, state)
         except InputError as error:
             problems.append(f"Lane {lane_letter(lane)} in the link: {error}")
             return ""

@@ -10,7 +10,9 @@ from typing import Any
 
 from playground.demonstrations.files import read_demo_file
 from playground.lanes.names import default_lanes, find_adapter
+from playground.library.presets import Preset
 from playground.session import Session
+from playground.templates import template_variables
 from playground.types import AdapterCard, Conversation, DemoSet, InputError, Variant
 from playground.ui.page.controller.values import LaneSettings
 from playground.ui.page.state import PageState
@@ -21,6 +23,10 @@ class LaneCatalog:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+
+    def preset(self) -> Preset | None:
+        """Return the preset that selected the base model, or None if there is none."""
+        return self.session.library.preset
 
     # --- Adapters -----------------------------------------------------------------------------------
 
@@ -40,7 +46,7 @@ class LaneCatalog:
 
     def default_adapter(self) -> str | None:
         """Return the first usable adapter, preferring the preset's adapters, or None if none is usable."""
-        preset = self.session.library.preset
+        preset = self.preset()
         own = [adapter.name for adapter in preset.adapters] if preset else []
         broken = {status.card.name for status in self.session.status().adapters if status.error is not None}
         cards = self.cards()
@@ -84,6 +90,30 @@ class LaneCatalog:
         if not name:
             raise InputError("The set needs a name: enter one next to Save.")
         return self.session.library.save(dataclasses.replace(demos, name=name))
+
+    # --- Chat formats -------------------------------------------------------------------------------
+
+    def has_base_format(self) -> bool:
+        """Return whether the base model has a chat format."""
+        return self.session.library.base_format is not None
+
+    def template_names(self, adapter: str | None) -> tuple[str, ...]:
+        """Return the names of the chat templates of an adapter, or of the base model if `adapter` is None.
+
+        Empty if the adapter is unavailable.
+        """
+        try:
+            return self.session.library.template_names(adapter)
+        except InputError:
+            return ()
+
+    def template_variables(self, adapter: str | None, template: str | None) -> tuple[str, ...]:
+        """Return the variables used by a chat template. Empty if it is unavailable."""
+        try:
+            format = self.session.library.chat_format(adapter, template)
+        except InputError:
+            return ()
+        return () if format is None else template_variables(format)
 
     # --- Variants -----------------------------------------------------------------------------------
 
