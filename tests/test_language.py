@@ -98,7 +98,7 @@ def test_a_banned_word_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert faults_in(path) == ["a.py:1: odd", "a.py:2: Begun", "a.py:2: nobody"]
 
 
-NUMBERED = re.compile(r"[Ll]anes? \{(?!LETTERS|lane_letter)[^}]*(?:\+ 1|number)[^}]*\}|[Ll]anes? [1-4]\b")
+NUMBERED = re.compile(r"[Ll]anes? \{(?!lane_letter)[^}]*(?:\+ 1|number)[^}]*\}|[Ll]anes? [1-4]\b")
 """A lane that a text calls by its number instead of its letter."""
 
 

@@ -1,8 +1,5 @@
 """Lane letters, which identify lanes in the interface, starting with A."""
 
-LETTERS = "ABCD"
-"""The lane letters used on a page."""
-
 
 def lane_letter(lane: int) -> str:
     """Return the letter for a lane index (from 0).

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from playground.lanes.letters import LETTERS
+from playground.lanes.letters import lane_letter
 from playground.store.database import Store
 from playground.store.rows import (
     UNREADABLE,
@@ -271,6 +271,7 @@ def _name(table: str, row: Row) -> str:
     number = row.get("turn", row.get("number"))
     if isinstance(number, int):
         name += f", turn {number + 1}"
-    if isinstance(row.get("lane"), int):
-        name += f", lane {LETTERS[row['lane'] % len(LETTERS)]}"
+    lane = row.get("lane")
+    if isinstance(lane, int) and lane >= 0:
+        name += f", lane {lane_letter(lane)}"
     return name

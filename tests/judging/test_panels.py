@@ -420,7 +420,7 @@ def test_the_page_asks_a_panel_and_asks_again_as_it_was(tmp_path: Path, server: 
     for each in made.running(state):
         each.wait(20)
     assert state.conversation is not None
-    found = made.chat.session.all_verdicts(state.conversation)[0]
+    found = made.controller.session.all_verdicts(state.conversation)[0]
     assert [each.judge for each in found][-1] == "majority of first, long, long2"
     updates = made.act_on(state, "judge-again", 0, found[-1].id)
     assert set(updates[made.controls.model].split(", ")) == {"long", "first", "long2"}
@@ -430,7 +430,8 @@ def test_the_page_asks_a_panel_and_asks_again_as_it_was(tmp_path: Path, server: 
 
 def test_the_page_warns_of_a_judge_of_the_bases_family(tmp_path: Path, server: JudgeServer) -> None:
     made, state, _ = panel(tmp_path, judge_url=server.url)
-    made.chat.session.library = dataclasses.replace(made.chat.session.library, base="Qwen/Qwen2.5-7B")
+    talk = made.controller.session
+    talk.library = dataclasses.replace(talk.library, base="Qwen/Qwen2.5-7B")
     told = made.on_control(state, *values(model="qwen-max"))[made.about]
     assert "are both Qwen models" in told
 

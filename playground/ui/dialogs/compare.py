@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from playground.diff import diff
-from playground.lanes.letters import LETTERS
+from playground.lanes.letters import lane_letter
 from playground.lanes.names import name_lane
 from playground.types import Answer, Conversation, InputError
 from playground.ui.controls.choice import Choice
@@ -106,9 +106,9 @@ class CompareDialog(Dialog):
 
     def _name_lane(self, state: PageState, conversation: Conversation, lane: int) -> str:
         if state.blind:
-            return f"Lane {LETTERS[lane]}"
+            return f"Lane {lane_letter(lane)}"
         cards = self._catalog.cards()
-        return f"{LETTERS[lane]} \u00b7 {name_lane(conversation.variants[lane], cards)}"
+        return f"{lane_letter(lane)} \u00b7 {name_lane(conversation.variants[lane], cards)}"
 
     def _render_sides(self, state: PageState, turn: Any, left: str, right: str) -> str:
         answers = self._find_answers(state, turn)

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from playground.lanes.letters import LETTERS
+from playground.lanes.letters import lane_letter
 from playground.lanes.names import URIAL
 from playground.types import InputError
 from playground.ui.controls.buttons import small_button
@@ -76,7 +76,7 @@ class DemonstrationEditor(Dialog):
 
     def _compose_foot(self) -> None:
         self.add = small_button("New demonstration", "editor-add")
-        self.use = [small_button(f"Use in {LETTERS[lane]}", f"use-{lane}") for lane in range(self._lanes)]
+        self.use = [small_button(f"Use in {lane_letter(lane)}", f"use-{lane}") for lane in range(self._lanes)]
         self.name = gr.Textbox(
             placeholder="Name of a new set",
             label="Name",

@@ -16,7 +16,6 @@ from gradio.blocks import Block
 
 from playground.config import Settings
 from playground.judging.run import Judgment
-from playground.rubrics.candidates import answered_lanes
 from playground.types import InputError, Verdict, check_characters
 from playground.ui.controls.buttons import small_button
 from playground.ui.controls.events import QUICK, Updates
@@ -32,6 +31,7 @@ from playground.ui.dialogs.judge_form import (
 from playground.ui.dialogs.judge_requests import JudgeRequests, read_turn
 from playground.ui.html import verdicts as html_verdicts
 from playground.ui.page.controller import Controller
+from playground.ui.page.controller.conversations import answered_lanes_on_page
 from playground.ui.page.state import PageState
 
 ACTS = ("judge", "judge-stop", "judge-again", "verdict")
@@ -49,11 +49,11 @@ class JudgeRow:
 class JudgeDialog(Dialog):
     """The judge dialog. Create it inside a `gr.Blocks` context."""
 
-    def __init__(self, chat: Controller, settings: Settings, row: JudgeRow) -> None:
-        self.chat = chat
+    def __init__(self, controller: Controller, settings: Settings, row: JudgeRow) -> None:
+        self.controller = controller
         self.settings = settings
         self.row = row
-        self.requests = JudgeRequests(chat, settings)
+        self.requests = JudgeRequests(controller, settings)
         self.timer = gr.Timer(1, active=False)
         super().__init__("judge", "Judge")
         self.whole = HtmlDialog("verdict", "Requests and responses")
@@ -122,7 +122,8 @@ class JudgeDialog(Dialog):
         def act() -> Updates:
             form = read_form(values)
             conversation = self.requests.conversation(state)
-            lanes = answered_lanes(conversation, read_turn(conversation, form.turn))
+            turn = read_turn(conversation, form.turn)
+            lanes = answered_lanes_on_page(state, conversation, turn)
             changed = dataclasses.replace(form, lanes=list(lanes))
             return {**self.controls.offer_lanes(lanes, lanes), **self.draw_form(state, changed)}
 
@@ -206,16 +207,16 @@ class JudgeDialog(Dialog):
         if act == "judge":
             return self.open_on(state, turn)
         conversation = self.requests.conversation(state)
-        here = self.chat.session.all_verdicts(conversation.id).get(turn, ())
+        here = self.controller.session.all_verdicts(conversation.id).get(turn, ())
         verdict = next((each for each in here if each.id == id), None)
         if verdict is None:
             raise InputError("This verdict does not exist: reload the page.")
         if act == "judge-stop":
-            self.chat.session.cancel_judgment(verdict.id)
+            self.controller.session.cancel_judgment(verdict.id)
             return {self.timer: gr.Timer(active=True)}
         if act == "judge-again":
             return self.open_on(state, turn, verdict)
-        cost = self.chat.session.judge_cost(verdict)
+        cost = self.controller.session.judge_cost(verdict)
         return self.whole.show_html(html_verdicts.render_calls(verdict, cost))
 
     # --- Drawing ----------------------------------------------------------------------------------
@@ -237,9 +238,10 @@ class JudgeDialog(Dialog):
             form = self.requests.propose(state, conversation, turn)
         else:
             form = self.requests.repeat(state, conversation, turn, verdict)
+        lanes = answered_lanes_on_page(state, conversation, turn)
         return self.show(
             {
-                **self.controls.fill(form, conversation, answered_lanes(conversation, turn)),
+                **self.controls.fill(form, conversation, lanes),
                 **self.draw_form(state, form),
                 **self.draw_running(state),
             }
@@ -266,7 +268,7 @@ class JudgeDialog(Dialog):
     def running(self, state: PageState) -> list[Judgment]:
         """Return the judgments in progress for the page's conversation."""
         id = state.branch.id if state.branch is not None else state.conversation
-        return self.chat.session.running_judgments(id) if id else []
+        return self.controller.session.running_judgments(id) if id else []
 
     def draw_running(self, state: PageState) -> Updates:
         """Return UI updates for the stop buttons, and start the timer if there is something to draw.
@@ -282,8 +284,8 @@ class JudgeDialog(Dialog):
 
     def fingerprint(self, state: PageState) -> tuple[Any, ...]:
         """Return a fingerprint that changes whenever the verdicts must be redrawn."""
-        conversation = self.chat.conversations.current(state)
-        verdicts = self.chat.session.all_verdicts(conversation.id) if conversation else {}
+        conversation = self.controller.conversations.current(state)
+        verdicts = self.controller.session.all_verdicts(conversation.id) if conversation else {}
         if conversation is None or not verdicts:
             return ()
         running = tuple(judgment.verdict.id for judgment in self.running(state))

@@ -12,7 +12,7 @@ from gradio.blocks import Block
 from playground.config import Settings
 from playground.judging.client.completion import clean
 from playground.judging.request import MOST_SAMPLES
-from playground.lanes.letters import LETTERS
+from playground.lanes.letters import lane_letter
 from playground.rubrics.known_answer import PAIR_RUBRIC, REFERENCE
 from playground.rubrics.known_answer import RUBRIC as REFERENCE_RUBRIC
 from playground.types import Conversation
@@ -194,7 +194,7 @@ class JudgeControls:
 
     def offer_lanes(self, lanes: Sequence[int], chosen: Sequence[int]) -> Updates:
         """Return UI updates that offer `lanes` as choices."""
-        choices = [(LETTERS[lane], lane) for lane in lanes]
+        choices = [(lane_letter(lane), lane) for lane in lanes]
         return {self.lanes: gr.update(choices=choices, value=list(chosen))}
 
     def switch(self, by_rule: bool) -> Updates:

@@ -11,8 +11,7 @@ from playground.judging.client.completion import clean
 from playground.judging.cost import Estimate, JudgeBudget, VisitorBudgets
 from playground.judging.judge_names import read_judges
 from playground.judging.request import MOST_SAMPLES, JudgeRequest, split_lanes
-from playground.lanes.letters import LETTERS
-from playground.rubrics.candidates import answered_lanes
+from playground.lanes.letters import lane_letter
 from playground.rubrics.known_answer import PAIR_RUBRIC, REFERENCE
 from playground.rubrics.known_answer import RUBRIC as REFERENCE_RUBRIC
 from playground.secret import Secret
@@ -20,6 +19,7 @@ from playground.types import Conversation, InputError, OutsideError, Scope, Verd
 from playground.ui.dialogs.judge_form import KEY_LIMIT, MODEL, JudgeForm
 from playground.ui.html import verdicts as html_verdicts
 from playground.ui.page.controller import Controller
+from playground.ui.page.controller.conversations import answered_lanes_on_page
 from playground.ui.page.state import PageState
 
 BY_RULE = (
@@ -35,17 +35,17 @@ Five judges and their majority vote need 36 judgments for all pairs of four lane
 class JudgeRequests:
     """Builder of judge requests for all visitors to the page. It also starts the judgments."""
 
-    def __init__(self, chat: Controller, settings: Settings) -> None:
-        self.chat = chat
+    def __init__(self, controller: Controller, settings: Settings) -> None:
+        self.controller = controller
         self.settings = settings
-        self.budgets = VisitorBudgets(lambda: self.chat.session.judge_budget())
+        self.budgets = VisitorBudgets(lambda: self.controller.session.judge_budget())
         """Each visitor's judging budget in public mode."""
 
     # --- Requests ---------------------------------------------------------------------------------
 
     def conversation(self, state: PageState) -> Conversation:
         """Return the conversation to judge. Raises InputError if there is none."""
-        conversation = self.chat.conversations.current(state)
+        conversation = self.controller.conversations.current(state)
         if conversation is None or not conversation.turns:
             raise InputError("There is nothing to judge yet: send a message first.")
         return conversation
@@ -58,12 +58,12 @@ class JudgeRequests:
         """
         conversation = self.conversation(state)
         turn = read_turn(conversation, form.turn)
-        lanes = _read_lanes(form.lanes, answered_lanes(conversation, turn), turn)
+        lanes = _read_lanes(form.lanes, answered_lanes_on_page(state, conversation, turn), turn)
         if form.scope not in get_args(Scope):
             raise InputError("Choose a scope: this turn, or the conversation so far.")
         if not isinstance(form.samples, int | float) or form.samples != int(form.samples):
             raise InputError(f"Samples must be a whole number from 1 to {MOST_SAMPLES}.")
-        session = self.chat.session
+        session = self.controller.session
         if form.by_rule:
             compares = form.rule == PAIR_RUBRIC
             _check_compared(compares, lanes)
@@ -72,7 +72,7 @@ class JudgeRequests:
                 JudgeRequest(conversation=conversation, turn=turn, lanes=some, rubric=known)
                 for some in split_lanes(lanes, compares)
             ]
-        rubric = session.library.rubric(str(form.rubric or ""))
+        rubric = session.rubric(str(form.rubric or ""))
         compares = rubric.kind == "pairwise"
         judges = self._read_judges(state, form)
         _check_compared(compares, lanes)
@@ -96,7 +96,7 @@ class JudgeRequests:
         for name, named_server in read_judges(str(form.model or "")) or [("", None)]:
             server = named_server or str(form.server or "") or None
             key = state.judging.keys.get(self.address(server))
-            judges.append(self.chat.session.judge_model(name, server, key))
+            judges.append(self.controller.session.judge_model(name, server, key))
         return tuple(judges)
 
     def start(self, state: PageState, request: JudgeRequest) -> None:
@@ -105,7 +105,7 @@ class JudgeRequests:
         Raises:
             InputError: too many judgments are running, an API key is missing, or the budget is too small.
         """
-        session = self.chat.session
+        session = self.controller.session
         if request.judges and len(session.running_judgments(request.conversation.id)) >= MOST_RUNNING:
             raise InputError("Too many judgments are running on this conversation: wait for one to finish.")
         session.judge(request, self.budget(state))
@@ -137,18 +137,18 @@ class JudgeRequests:
     def budget(self, state: PageState) -> JudgeBudget:
         """Return the budget of a visitor who has not entered their own API key."""
         if self.settings.public:
-            return self.budgets.of(self.chat.visitor(), time.monotonic())
-        state.judging.budget = state.judging.budget or self.chat.session.judge_budget()
+            return self.budgets.of(self.controller.visitor(), time.monotonic())
+        state.judging.budget = state.judging.budget or self.controller.session.judge_budget()
         return state.judging.budget
 
     # --- Results of a form ------------------------------------------------------------------------
 
     def describe(self, state: PageState, form: JudgeForm) -> str:
         """Render the estimated cost of a form's judgments, or an error if the form is invalid."""
-        session = self.chat.session
+        session = self.controller.session
         parts = []
-        if not form.by_rule and form.rubric in session.library.rubrics:
-            parts.append(html_verdicts.render_note(session.library.rubric(form.rubric).description))
+        if not form.by_rule and form.rubric in session.rubric_names():
+            parts.append(html_verdicts.render_note(session.rubric(form.rubric).description))
         try:
             requests = self.read(state, form)
             if form.by_rule:
@@ -183,15 +183,15 @@ class JudgeRequests:
 
     def rubrics(self) -> list[str]:
         """Return the names of the rubrics, with the default one first."""
-        return sorted(self.chat.session.library.rubrics, key=lambda name: (name != "single", name))
+        return sorted(self.controller.session.rubric_names(), key=lambda name: (name != "single", name))
 
     def propose(self, state: PageState, conversation: Conversation, turn: int) -> JudgeForm:
         """Return the initial form for a turn, with the last entered judge or the configured default judge."""
         own = self.settings.judge_model
-        by_rule = own in (None, REFERENCE) and self.chat.session.has_known_answer(conversation, turn)
+        by_rule = own in (None, REFERENCE) and self.controller.session.has_known_answer(conversation, turn)
         return JudgeForm(
             turn=turn,
-            lanes=list(answered_lanes(conversation, turn)),
+            lanes=list(answered_lanes_on_page(state, conversation, turn)),
             who=REFERENCE if by_rule else MODEL,
             rubric=self.rubrics()[0],
             model=state.judging.model or self._own_model(),
@@ -203,7 +203,7 @@ class JudgeRequests:
         by_rule = verdict.judge == REFERENCE
         own, there, rubrics = (
             clean(self.settings.judge_url),
-            answered_lanes(conversation, turn),
+            answered_lanes_on_page(state, conversation, turn),
             self.rubrics(),
         )
         typed = state.judging.model or self._own_model()
@@ -225,7 +225,7 @@ class JudgeRequests:
 
     def _judges_of(self, conversation: Conversation, turn: int, verdict: Verdict) -> str:
         """Return a verdict's judge, or its panel's judges with their servers, as a user would enter them."""
-        recorded = self.chat.session.all_verdicts(conversation.id).get(turn, ())
+        recorded = self.controller.session.all_verdicts(conversation.id).get(turn, ())
         here = {each.id: each for each in recorded}
         members = [here[id] for id in verdict.panel if id in here]
         own = clean(self.settings.judge_url)
@@ -249,7 +249,9 @@ def _read_lanes(lanes: Any, there: tuple[int, ...], turn: int) -> tuple[int, ...
         raise InputError(f"Turn {turn + 1} has no answer yet: wait for it, or choose another turn.")
     chosen = tuple(lane for lane in there if lane in lanes) if isinstance(lanes, list) else ()
     if not chosen or any(lane not in there for lane in lanes):
-        raise InputError(f"Choose lanes that have an answer: {', '.join(LETTERS[lane] for lane in there)}.")
+        raise InputError(
+            f"Choose lanes that have an answer: {', '.join(lane_letter(lane) for lane in there)}."
+        )
     return chosen
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from playground.lanes.letters import LETTERS
+from playground.lanes.letters import lane_letter
 from playground.types import InputError
 from playground.ui.controls.buttons import small_button
 from playground.ui.controls.choice import Choice
@@ -152,7 +152,7 @@ class PromptDialog(Dialog):
 def _render_title(lane: int, preview: PromptPreview) -> str:
     tokens = "" if preview.tokens is None else f", {format_number(len(preview.tokens))} tokens"
     return (
-        f"<h2>Prompt of lane {LETTERS[lane]}</h2>"
+        f"<h2>Prompt of lane {lane_letter(lane)}</h2>"
         f"<p>{format_number(len(preview.prompt.text))} characters{tokens}"
         f"{html_prompt.describe_stop_rule(preview.prompt)}</p>"
     )

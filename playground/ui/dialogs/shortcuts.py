@@ -11,7 +11,8 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from playground.lanes.letters import LETTERS
+from playground.lanes.letters import lane_letter
+from playground.ui.page.state import LANES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +56,10 @@ GROUPS: dict[str, tuple[Shortcut, ...]] = {
             Shortcut(
                 key=f"Digit{lane + 1}",
                 label=str(lane + 1),
-                action=f"Focus lane {letter}: arrow keys scroll, Tab moves to its buttons",
+                action=f"Focus lane {lane_letter(lane)}: arrow keys scroll, Tab moves to its buttons",
                 focus=f"#chat-{lane}",
             )
-            for lane, letter in enumerate(LETTERS)
+            for lane in range(LANES)
         ),
         _assign("L", "Add a lane", "#add-lane"),
         _assign("X", "Set up the 2\u00d72 comparison", "#square"),

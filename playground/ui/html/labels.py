@@ -46,6 +46,14 @@ def placeholder(name: str, sentence: str, error: str | None = None) -> str:
     return f'<div class="about"><strong>{_html(name)}</strong><p>{_html(sentence)}</p>{notice}</div>'
 
 
+def hidden_lanes(shown: int, hidden: int) -> str:
+    """Render the notice for a conversation with more lanes than the page."""
+    return (
+        f"<p>Showing {shown} of this conversation\u2019s {shown + hidden} lanes. The next message continues "
+        "only the lanes shown, in a new conversation. Press Differences to read the other answers.</p>"
+    )
+
+
 # --- Metrics --------------------------------------------------------------------------------------
 
 FINISH = {"stop": "done", "length": "cut at the limit", "cancelled": "stopped", "error": "error"}

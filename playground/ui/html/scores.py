@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from playground.lanes.letters import LETTERS
+from playground.lanes.letters import lane_letter
 from playground.lanes.names import name_lane
 from playground.scoreboard.agreement import Agreement, PanelAgreement, VoteComparison
 from playground.scoreboard.rows import Board, Entrant, PairRecord, Panel, ScoreRow
@@ -279,7 +279,7 @@ def _render_agreement(agreement: Agreement, conversations: Mapping[str, Conversa
 
 def _render_disagreement(found: VoteComparison, conversations: Mapping[str, Conversation]) -> str:
     def side(lane: int | None) -> str:
-        return "neither" if lane is None else LETTERS[lane]
+        return "neither" if lane is None else lane_letter(lane)
 
     user = shorten(conversations[found.conversation].turns[found.turn].user, 70)
     sides = f"vote {side(found.vote)}, judge {side(found.verdict)}"

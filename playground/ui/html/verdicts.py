@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from playground.judging.cost import Cost, Estimate
 from playground.judging.votes import HUMAN, Choice
-from playground.lanes.letters import LETTERS
+from playground.lanes.letters import lane_letter
 from playground.types import SETTLED, Aspect, JudgeCall, Outcome, Verdict
 from playground.ui.html.text import count_things, escape, format_number, reveal, reveal_plain
 from playground.words import shorten
@@ -58,10 +58,12 @@ def render_vote_status(chosen: str | None, blind: bool, locked: bool) -> str:
 
 
 def _render_vote(verdict: Verdict, lane: int, own: bool) -> str:
-    words = f"{LETTERS[verdict.winner]} better" if verdict.winner is not None else OUTCOMES[verdict.outcome]
+    words = (
+        f"{lane_letter(verdict.winner)} better" if verdict.winner is not None else OUTCOMES[verdict.outcome]
+    )
     whose = "Your vote" if own else "Another user\u2019s vote"
     blind = ", blind" if verdict.blind else ""
-    against = " and ".join(LETTERS[each] for each in verdict.lanes)
+    against = " and ".join(lane_letter(each) for each in verdict.lanes)
     kind = " won" if verdict.winner == lane else ""
     title = reveal_plain(f"{whose} on {against}{blind}")
     return f'<span class="mark vote{kind}" title="{title}">{whose}{blind}: <b>{words}</b></span>'
@@ -125,7 +127,7 @@ def _render_judged(
 ) -> str:
     """Render a badge that expands to show the judge's reasons or, for a panel, each judge's verdict."""
     words, kind = badge(verdict, lane, running)
-    against = " against ".join(LETTERS[each] for each in verdict.lanes) if _compares(verdict) else ""
+    against = " against ".join(lane_letter(each) for each in verdict.lanes) if _compares(verdict) else ""
     title = reveal_plain(", ".join(filter(None, (verdict.judge, verdict.rubric, _scope(verdict), against))))
     parts = [f'<p class="of">{_render_facts(verdict, cost)}</p>']
     if verdict.error and verdict.outcome not in SETTLED and not running:
@@ -189,7 +191,7 @@ def _render_facts(verdict: Verdict, cost: Cost | None) -> str:
 def _render_member(verdict: Verdict, lane: int) -> str:
     """Render the verdict of one panel judge."""
     if verdict.scale is None and verdict.winner is not None:
-        words = f"{LETTERS[verdict.winner]} better"
+        words = f"{lane_letter(verdict.winner)} better"
     else:
         words, _ = badge(verdict, lane)
     return f"<h5>{reveal(verdict.judge)}: <b>{words}</b></h5>"
@@ -199,9 +201,9 @@ def _render_call(call: JudgeCall, verdict: Verdict) -> str:
     """Render a judge call: the answer order, the verdict, the reasons and the collapsed raw response."""
     head = ""
     if _compares(verdict):
-        first, second = (LETTERS[lane] for lane in call.shown)
+        first, second = (lane_letter(lane) for lane in call.shown)
         verdict_words = (
-            f"{LETTERS[call.winner]} better" if call.winner is not None else OUTCOMES[call.outcome]
+            f"{lane_letter(call.winner)} better" if call.winner is not None else OUTCOMES[call.outcome]
         )
         head = f"<b>{first} first, then {second}: {verdict_words}</b>"
         if call.shown != verdict.lanes:
@@ -293,7 +295,7 @@ def render_calls(verdict: Verdict, cost: Cost | None) -> str:
     """Render all judge calls of a verdict with their full prompts and responses, as dialog content."""
     parts = [f'<p class="notice">{_render_facts(verdict, cost)}</p>']
     for at, call in enumerate(verdict.calls, 1):
-        shown = ", then ".join(LETTERS[lane] for lane in call.shown)
+        shown = ", then ".join(lane_letter(lane) for lane in call.shown)
         cached = ", from the cache" if call.cached else ""
         parts.append(f"<h3>Call {at}: {shown}; {OUTCOMES[call.outcome]}{cached}</h3>")
         if call.error:

@@ -6,10 +6,12 @@ from typing import Any
 
 import gradio as gr
 
-from playground.ui.controls.events import Updates
+from playground.ui.controls.events import Update, Updates
 from playground.ui.dialogs.judge import JudgeDialog
+from playground.ui.html import labels as html_labels
 from playground.ui.page.address import Address
 from playground.ui.page.controller import Controller
+from playground.ui.page.controller.conversations import count_hidden_lanes
 from playground.ui.page.probe_row import ProbeRow
 from playground.ui.page.state import PageState
 from playground.ui.page.votes import Votes
@@ -31,6 +33,7 @@ class Actions:
         votes: Votes,
         judge: JudgeDialog,
         address: Address,
+        hidden_lanes: gr.HTML,
     ) -> None:
         """Store the components to show and hide.
 
@@ -45,16 +48,25 @@ class Actions:
             votes: row shown when there are two answers to compare.
             judge: dialog whose buttons cancel judgments.
             address: notified when the number of lanes or the probe changes.
+            hidden_lanes: notice shown if the conversation has more lanes than the page.
         """
         self.controller = controller
         self.examples, self.actions, self.editing = examples, actions, editing
         self.send, self.stop = send, stop
         self.probe_row, self.votes, self.judge, self.address = probe_row, votes, judge, address
+        self.hidden_lanes = hidden_lanes
 
     @property
     def row_outputs(self) -> list[Any]:
         """Components updated by `draw` while answers are being generated."""
-        rows = [self.examples, self.actions, self.editing, self.votes.row, self.address.moved]
+        rows = [
+            self.hidden_lanes,
+            self.examples,
+            self.actions,
+            self.editing,
+            self.votes.row,
+            self.address.moved,
+        ]
         return [*rows, *self.probe_row.outputs]
 
     @property
@@ -73,6 +85,7 @@ class Actions:
         editing = state.editing_turn is not None
         has_turns = bool(self.controller.conversations.user_messages(state))
         return {
+            self.hidden_lanes: self._draw_hidden_lanes(state),
             self.examples: gr.update(visible=not editing and not has_turns and state.probe is None),
             **self.probe_row.render(state, editing),
             self.actions: gr.update(visible=not editing and has_turns),
@@ -81,6 +94,13 @@ class Actions:
             **self.address.draw_moved(state),
             **({} if streaming else self.judge.draw_running(state)),
         }
+
+    def _draw_hidden_lanes(self, state: PageState) -> Update:
+        """Return the UI update for the notice about lanes of the conversation that are not on the page."""
+        current = self.controller.conversations.current(state)
+        hidden = count_hidden_lanes(state, current) if current else 0
+        notice = html_labels.hidden_lanes(state.lanes, hidden) if hidden else ""
+        return gr.update(visible=bool(hidden), value=notice)
 
     def draw_buttons(self, streaming: bool) -> Updates:
         """Return UI updates that show either Send or Stop.

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from playground.lanes.letters import LETTERS
+from playground.lanes.letters import lane_letter
 from playground.types import Answer, Conversation, InputError, check_characters
 from playground.ui.controls.buttons import small_button
 from playground.ui.controls.choice import Choice
@@ -151,7 +151,7 @@ class ConversationView:
             return self.prompt_dialog.show_past(state, lane.number, turn)
         if act == "after":
             answer = self.controller.conversations.answer(state, lane.number, turn)
-            name = f"Lane {LETTERS[lane.number]}, message {turn + 1}"
+            name = f"Lane {lane_letter(lane.number)}, message {turn + 1}"
             return self.after.show_html(html_conversation.render_rest(answer, name))
         raise InputError("Unknown button: reload the page.")
 

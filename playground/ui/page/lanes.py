@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from playground.lanes.letters import LETTERS
+from playground.lanes.letters import lane_letter
 from playground.types import InputError, Variant
 from playground.ui.controls.events import HIDDEN, Updates, Values
 from playground.ui.controls.lane import Lane
@@ -150,7 +150,7 @@ class Lanes:
             updates |= {lane.past: "", lane.line: html_labels.status_line(None)}
             if state.blind:
                 hidden = "This lane's setup is hidden. Press Reveal to show it."
-                updates[lane.live] = html_labels.placeholder(f"Lane {LETTERS[lane.number]}", hidden)
+                updates[lane.live] = html_labels.placeholder(f"Lane {lane_letter(lane.number)}", hidden)
             elif values is not None:
                 spec = lane.spec(state, lane_values(lane, values))
                 updates[lane.live] = lane.placeholder(spec, state)

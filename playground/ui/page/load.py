@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import gradio as gr
 
-from playground.lanes.letters import LETTERS
+from playground.lanes.letters import lane_letter
 from playground.library.presets import Preset
 from playground.types import InputError
 from playground.ui.controls.events import HIDDEN, Updates, Values
@@ -100,7 +100,7 @@ class PageLoad:
                 warn(error)
             updates |= self.conversation.draw(state, values)
         set_up = self._follow_address(state, query)
-        preset = self.controller.session.library.preset
+        preset = self.controller.catalog.preset()
         if preset is not None and not set_up and not id:
             set_up = attempt(lambda: self.set_up_preset(state, preset), self.conversation.box)
         updates |= set_up
@@ -126,7 +126,7 @@ class PageLoad:
 
     def _apply_requested_preset(self, state: PageState) -> Updates:
         """Apply the preset requested by this page, once it is loaded and no answers are being generated."""
-        preset = self.controller.session.library.preset
+        preset = self.controller.catalog.preset()
         if state.preset is None or preset is None or preset.name != state.preset:
             return {}
         if state.streaming or state.ending:
@@ -165,7 +165,7 @@ class PageLoad:
         catalog = self.controller.catalog
         labels = {spec: label for label, spec in self.lanes.columns[0].list_presets()}
         lanes = [
-            f"lane {LETTERS[lane.number]} {labels.get(spec, spec)}"
+            f"lane {lane_letter(lane.number)} {labels.get(spec, spec)}"
             for lane in self.lanes.columns[: state.lanes]
             for spec in [catalog.default_lane(lane.number)]
         ]

@@ -97,11 +97,13 @@ class Page:
             votes=self.votes,
             judge=self.judge,
             address=self.address,
+            hidden_lanes=self.hidden_lanes,
         )
 
     def _compose_bottom(self) -> tuple[gr.Row, gr.Row, gr.Row]:
         """Add everything below the lanes, and return the examples, actions and editing rows."""
         composer, conversation = self.composer, self.conversation
+        self.hidden_lanes = gr.HTML("", visible=False, elem_id="hidden-lanes", elem_classes="above")
         with gr.Row(elem_id="examples", elem_classes="above") as examples:
             composer.compose_examples()
         self.probe_row = ProbeRow(self.controller)

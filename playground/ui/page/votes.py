@@ -16,8 +16,7 @@ import gradio as gr
 from gradio.blocks import Block
 
 from playground.judging.votes import CHOICES, Choice, Vote
-from playground.lanes.letters import LETTERS
-from playground.rubrics.candidates import answered_lanes
+from playground.lanes.letters import lane_letter
 from playground.types import Conversation, InputError, Verdict
 from playground.ui.controls import choice as controls
 from playground.ui.controls.buttons import small_button
@@ -25,20 +24,21 @@ from playground.ui.controls.events import QUICK, Updates
 from playground.ui.controls.toast import warn
 from playground.ui.html import verdicts as html_verdicts
 from playground.ui.page.controller import Controller
-from playground.ui.page.state import PageState
+from playground.ui.page.controller.conversations import answered_lanes_on_page
+from playground.ui.page.state import LANES, PageState
 
 
 class Votes:
     """The row of vote buttons. Must be created inside a `gr.Blocks` context."""
 
-    def __init__(self, chat: Controller, browser: Callable[[], str | None]) -> None:
+    def __init__(self, controller: Controller, browser: Callable[[], str | None]) -> None:
         """Add the row.
 
         Args:
-            chat: controller that provides the conversation and the session.
+            controller: controller that provides the conversation and the session.
             browser: called within a handler; returns the voter id stored in the browser.
         """
-        self.chat = chat
+        self.controller = controller
         self.browser = browser
         with gr.Row(visible=False, elem_id="votes") as self.row:
             self.pair = controls.Choice(
@@ -96,7 +96,7 @@ class Votes:
 
     def on_pair(self, state: PageState, pair: Any) -> Updates:
         """Compare another pair of lanes. Invalid values from the browser are ignored."""
-        found = [each for each in combinations(range(len(LETTERS)), 2) if _name_pair(each) == pair]
+        found = [each for each in combinations(range(LANES), 2) if _name_pair(each) == pair]
         state.voting.pair = found[0] if found else state.voting.pair
         return self.draw(state)
 
@@ -113,8 +113,8 @@ class Votes:
         Raises:
             InputError: there is nothing to vote on, or a blind vote can no longer be changed.
         """
-        conversation = self.chat.conversations.current(state)
-        pairs = _pairs(conversation) if conversation and not state.streaming else []
+        conversation = self.controller.conversations.current(state)
+        pairs = _pairs(state, conversation) if conversation and not state.streaming else []
         if conversation is None or not pairs:
             raise InputError(
                 "Voting needs two finished answers: wait until both are done, or send a message."
@@ -127,7 +127,7 @@ class Votes:
             by=self.voter(state),
             blind=state.blind,
         )
-        verdict = self.chat.session.vote(vote)
+        verdict = self.controller.session.vote(vote)
         state.own.add(conversation.id)
         return verdict
 
@@ -135,7 +135,7 @@ class Votes:
 
     def marks(self, state: PageState, conversation: Conversation, lane: int) -> dict[int, str]:
         """Return the HTML of the vote marks below a lane's finished answers, keyed by turn index."""
-        session = self.chat.session
+        session = self.controller.session
         verdicts = session.verdicts(conversation)
         running = {judgment.verdict.id for judgment in session.running_judgments(conversation.id)}
         costs = {verdict.id: session.judge_cost(verdict) for turn in verdicts for verdict in turn}
@@ -146,14 +146,14 @@ class Votes:
 
         The row is visible only if the turn has two answers to compare and is no longer streaming.
         """
-        conversation = None if streaming else self.chat.conversations.current(state)
-        pairs = _pairs(conversation) if conversation else []
+        conversation = None if streaming else self.controller.conversations.current(state)
+        pairs = _pairs(state, conversation) if conversation else []
         if conversation is None or not pairs:
             return {self.row: gr.update(visible=False)}
         pair = _chosen_pair(state, pairs)
         cast = self._own_vote(state, conversation, pair)
         locked = cast is not None and cast.blind and not state.blind
-        one, other = (LETTERS[lane] for lane in pair)
+        one, other = (lane_letter(lane) for lane in pair)
         labels = dict(zip(CHOICES, (f"{one} better", f"{other} better", "Tie", "Both bad"), strict=True))
         chosen = html_verdicts.choice_of(cast, pair) if cast else None
         updates: Updates = {
@@ -174,16 +174,16 @@ class Votes:
         self, state: PageState, conversation: Conversation, pair: tuple[int, int]
     ) -> Verdict | None:
         """Return this voter's vote on the compared pair in the last turn, or None if there is none."""
-        votes = self.chat.session.verdicts(conversation)[-1]
+        votes = self.controller.session.verdicts(conversation)[-1]
         voter = self.voter(state)
         return next((vote for vote in votes if vote.by == voter and set(vote.lanes) == set(pair)), None)
 
 
-def _pairs(conversation: Conversation) -> list[tuple[int, int]]:
-    """Return all pairs of lanes with comparable answers in the last turn."""
+def _pairs(state: PageState, conversation: Conversation) -> list[tuple[int, int]]:
+    """Return all pairs of lanes on the page with comparable answers in the last turn."""
     if not conversation.turns:
         return []
-    return list(combinations(answered_lanes(conversation, len(conversation.turns) - 1), 2))
+    return list(combinations(answered_lanes_on_page(state, conversation, len(conversation.turns) - 1), 2))
 
 
 def _chosen_pair(state: PageState, pairs: list[tuple[int, int]]) -> tuple[int, int]:
@@ -191,4 +191,4 @@ def _chosen_pair(state: PageState, pairs: list[tuple[int, int]]) -> tuple[int, i
 
 
 def _name_pair(pair: tuple[int, int]) -> str:
-    return f"{LETTERS[pair[0]]} and {LETTERS[pair[1]]}"
+    return f"{lane_letter(pair[0])} and {lane_letter(pair[1])}"

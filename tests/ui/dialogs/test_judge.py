@@ -114,7 +114,7 @@ def test_a_verdict_that_the_end_of_the_app_cut_off_is_unfinished_and_can_be_aske
     made.on_ask(state, "", *values())
     [judging] = made.running(state)
     # As a program that starts again finds it: on record, and nobody at work.
-    conversation = there(made.chat.conversations.current(state))
+    conversation = there(made.controller.conversations.current(state))
     later = Judges(Store(tmp_path), made.settings)
     [verdict] = later.verdicts(conversation.id)[0]
     drawn = html_verdicts.render_marks(0, [(verdict,)], None, (), {})[0]

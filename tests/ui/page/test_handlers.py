@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from gradio.block_function import BlockFunction
 from gradio.context import LocalContext
 from starlette.datastructures import QueryParams
 
@@ -61,10 +62,21 @@ class Page:
         """The updates of an event whose inputs have the values that they were made with."""
         part = next(each for each in self.blocks.blocks.values() if each.elem_id == elem_id)
         event = next(fn for fn in self.blocks.fns.values() if (part._id, kind) in fn.targets and fn.fn)
+        more = [gr.EventData(part, PRESSED[pressed])] if pressed else []
+        return self.run(event, *more, **changes)
+
+    def load(self) -> dict[Any, Any]:
+        """The updates of the load event."""
+        events = [fn for fn in self.blocks.fns.values() if any(kind == "load" for _, kind in fn.targets)]
+        (updates,) = self.run(next(fn for fn in events if fn.fn))
+        return updates
+
+    def run(self, event: BlockFunction, *more: gr.EventData, **changes: Any) -> list[dict[Any, Any]]:
+        """The updates of an event."""
         values = {each: changes.get(str(each.elem_id), getattr(each, "value", None)) for each in event.inputs}
         values |= {each: self.state for each in event.inputs if isinstance(each, gr.State)}
-        more = [gr.EventData(part, PRESSED[pressed])] if pressed else []
-        found = there(event.fn)(values, *more)
+        given = [values] if event.inputs_as_dict else values.values()
+        found = there(event.fn)(*given, *more)
         return [found] if isinstance(found, dict) else list(found)
 
 

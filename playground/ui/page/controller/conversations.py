@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
+from playground.rubrics.candidates import answered_lanes
 from playground.session import Session
 from playground.store import ConflictError
 from playground.types import Answer, Conversation, InputError
@@ -144,13 +145,13 @@ class Conversations:
         return conversation
 
     def branch(self, state: PageState, turns: int) -> Conversation:
-        """Branch the conversation after its first `turns` turns.
+        """Branch the lanes on the page after the conversation's first `turns` turns.
 
         Raises:
             InputError: there is no conversation, or an answer is being generated.
         """
         refuse_while_streaming(state)
-        state.branch = self.make_branch(self.require_current(state), turns)
+        state.branch = self.make_branch(state, self.require_current(state), turns)
         state.conversation = None
         state.editing_turn = None
         return state.branch
@@ -201,14 +202,19 @@ class Conversations:
         current = self.current(state)
         if current is not None:
             lanes = [lane for lane in lanes if lane < len(current.variants)]
-            state.branch = self.make_branch(current, len(current.turns), lanes)
+            state.branch = self.make_branch(state, current, len(current.turns), lanes)
             state.conversation = None
         return state.branch
 
     def make_branch(
-        self, conversation: Conversation, turns: int, lanes: Sequence[int] | None = None
+        self, state: PageState, conversation: Conversation, turns: int, lanes: Sequence[int] | None = None
     ) -> Conversation:
-        """Branch a conversation using `Session.branch`, and add the branch to the current user's history."""
+        """Branch a conversation using `Session.branch`, and add the branch to the current user's history.
+
+        By default, the branch has all lanes on the page.
+        """
+        if lanes is None:
+            lanes = range(min(state.lanes, len(conversation.variants)))
         branch = self.session.branch(conversation, turns, lanes)
         return dataclasses.replace(branch, owner=self.new_owner())
 
@@ -226,6 +232,19 @@ def refuse_while_streaming(state: PageState) -> None:
     """
     if state.streaming:
         raise InputError("An answer is still being written: wait for it to finish, or stop it first.")
+
+
+def count_hidden_lanes(state: PageState, conversation: Conversation) -> int:
+    """Return how many of a conversation's lanes are not on the page.
+
+    Conversations from the command line can have more lanes than a page.
+    """
+    return max(0, len(conversation.variants) - state.lanes)
+
+
+def answered_lanes_on_page(state: PageState, conversation: Conversation, turn: int) -> tuple[int, ...]:
+    """Return the lanes on the page that have an answer to judge in a turn."""
+    return tuple(lane for lane in answered_lanes(conversation, turn) if lane < state.lanes)
 
 
 def _require(conversation: Conversation | None) -> Conversation:

@@ -12,7 +12,11 @@ from playground.rate_limits import Gate
 from playground.session import Session
 from playground.types import Conversation, InputError
 from playground.ui.page.controller.catalog import LaneCatalog
-from playground.ui.page.controller.conversations import Conversations, refuse_while_streaming
+from playground.ui.page.controller.conversations import (
+    Conversations,
+    count_hidden_lanes,
+    refuse_while_streaming,
+)
 from playground.ui.page.controller.values import LaneSettings, Snapshot
 from playground.ui.page.state import LANES, PageState
 
@@ -135,15 +139,23 @@ class Streaming:
             return dataclasses.replace(self.session.new(variants), owner=self.conversations.new_owner())
         if state.editing_turn is not None:
             turns = min(state.editing_turn, len(current.turns))
-            current = self.conversations.make_branch(current, turns)
+            current = self.conversations.make_branch(state, current, turns)
+        elif count_hidden_lanes(state, current):
+            # Lanes that are not on the page must not answer unseen, nor be removed from the recorded
+            # conversation.
+            current = self.conversations.make_branch(state, current, len(current.turns))
         return self._apply(state, current, settings)
 
     def _apply(self, state: PageState, conversation: Conversation, settings: LaneSettings) -> Conversation:
-        """Return the conversation, with lanes and decoding from the controls unless it is blind."""
+        """Return the conversation, with lanes and decoding from the controls unless it is blind.
+
+        Lanes that are not on the page are left unchanged.
+        """
         if state.blind:
             return conversation
         variants = self.catalog.lane_variants(state, conversation, settings)
-        return dataclasses.replace(conversation, variants=variants)
+        hidden = conversation.variants[len(variants) :]
+        return dataclasses.replace(conversation, variants=(*variants, *hidden))
 
     # --- Snapshots ----------------------------------------------------------------------------------
 
