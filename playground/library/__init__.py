@@ -18,7 +18,7 @@ from playground.library.base_names import same_model as same_model
 from playground.library.chat_formats import add_ends, has_templates, sketch_chat_format
 from playground.library.chat_formats import read_chat_format as read_chat_format
 from playground.library.chat_formats import tokenizer_chat_format as tokenizer_chat_format
-from playground.library.presets import Preset
+from playground.library.presets import Preset, list_presets
 from playground.library.probes import Probe, find_probes
 from playground.library.sources import ROOT as ROOT
 from playground.library.sources import Source, find_source, looks_like_path
@@ -30,7 +30,7 @@ from playground.types import AdapterCard, ChatFormat, DemoSet, InputError, check
 
 POCKET = "models/pocket"
 GENERAL_DEMOS = "general-3"
-"""Default demonstration set for base models that have no dedicated set."""
+"""Default demonstration set for base models that no preset names."""
 
 
 @dataclass
@@ -57,6 +57,8 @@ class Library:
     """One error message per file that could not be read."""
     preset: Preset | None = None
     """Preset that selected the base model, if any. The preset's demonstration set is the default."""
+    presets: tuple[Preset, ...] = ()
+    """Available presets. They name the default demonstration set of a base model selected by name."""
     data_dir: Path | None = None
     """The user's data folder; its subfolder `demos` holds the user's demonstration sets."""
     own_sets: dict[str, Path] = field(default_factory=dict)
@@ -89,7 +91,8 @@ class Library:
             InputError: the only requested adapter cannot be used. If several adapters are requested, unusable
                 ones are recorded in `refused` instead. Unusable files in `root` are recorded in `problems`.
         """
-        library = cls(base=base, data_dir=data_dir)
+        presets, _ = list_presets(data_dir, root / "models" / "presets.toml")
+        library = cls(base=base, data_dir=data_dir, presets=tuple(presets))
         if (local := _local_source(base, root)) is not None:
             library.read_base_format(local)
         library._read_demo_sets(root / "prompts" / "demos")
@@ -205,12 +208,14 @@ class Library:
         return self.demo_sets[name]
 
     def default_demo_set(self) -> DemoSet:
-        """Return the default demonstration set: the preset's, else the base model's, else the general set."""
+        """Return the default set: the chosen preset's, that of the first preset for this base model, or the
+        general one.
+        """
         if self.preset is not None and self.preset.demos in self.demo_sets:
             return self.demo_sets[self.preset.demos]
-        for demos in self.demo_sets.values():
-            if same_model(demos.meant_for, self.base):
-                return demos
+        for preset in self.presets:
+            if preset.demos in self.demo_sets and same_model(preset.base, self.base):
+                return self.demo_sets[preset.demos]
         return self.demo_set(GENERAL_DEMOS)
 
     def rubric(self, name: str) -> Rubric:

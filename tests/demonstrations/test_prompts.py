@@ -15,6 +15,7 @@ import pytest
 
 from playground.demonstrations.families import parse, render
 from playground.library import POCKET, Library
+from tests.helpers.tables import DESCRIBE_IT, described
 
 LIBRARY = Library.open(POCKET)
 SETS = {name: demos for name, demos in LIBRARY.demo_sets.items() if not name.startswith("pocket-")}
@@ -173,12 +174,12 @@ def test_files_are_renamed(tmp_path: Path) -> None:
 
 
 def test_averages_and_medians() -> None:
-    first, mended, median = (run(answer("multi-turn-3", 2, turn)) for turn in (1, 2, 3))
+    first, fixed, median = (run(answer("multi-turn-3", 2, turn)) for turn in (1, 2, 3))
     assert first["average"]([2, 3, 7]) == 4.0
     with pytest.raises(ZeroDivisionError):
         first["average"]([])
-    assert mended["average"]([]) is None
-    assert mended["average"]([2, 3, 7]) == 4.0
+    assert fixed["average"]([]) is None
+    assert fixed["average"]([2, 3, 7]) == 4.0
     assert median["median"]([7, 2, 3]) == 3
     assert median["median"]([7, 2, 3, 4]) == 3.5
     assert median["median"]([]) is None
@@ -251,17 +252,13 @@ def test_what_was_asked_for_in_a_form_has_it() -> None:
 
 
 def test_the_sets_are_the_ones_described() -> None:
-    sizes = {name: len(demos.demos) for name, demos in SETS.items()}
-    assert sizes == {
-        "concise-3": 3,
-        "general-3": 3,
-        "general-50": 50,
-        "instruction-only": 0,
-        "multi-turn-3": 3,
-        "refusal-3": 3,
-        "step-by-step-3": 3,
-    }
-    assert all(demos.description and demos.meant_for for demos in SETS.values())
+    assert set(LIBRARY.demo_sets) == described("set"), DESCRIBE_IT
+    for name, demos in LIBRARY.demo_sets.items():
+        assert demos.description, name
+        assert demos.meant_for, name
+        size = name.rpartition("-")[2]
+        assert not size.isdigit() or len(demos.demos) == int(size), name
+    assert SETS["instruction-only"].demos == ()
     assert {len(demo.exchanges) for demo in SETS["multi-turn-3"].demos} == {3}
     every = [
         demo

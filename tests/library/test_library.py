@@ -107,6 +107,43 @@ def test_the_shipped_prompts_and_adapters_are_all_readable() -> None:
         assert read_chat_format(path.stem).template
 
 
+@pytest.mark.parametrize("base", ["models/pocket", "owner/Some-7B", "HuggingFaceTB/SmolLM2-135M"])
+def test_a_new_set_changes_no_default(tmp_path: Path, base: str) -> None:
+    before = Library.open(base).default_demo_set()
+    for prompts in (tmp_path / "prompts", tmp_path / "data"):
+        (prompts / "demos").mkdir(parents=True)
+    for path in (ROOT / "prompts" / "demos").glob("*.toml"):
+        (tmp_path / "prompts" / "demos" / path.name).symlink_to(path)
+    (tmp_path / "models").symlink_to(ROOT / "models")
+    for name in ("0-first", "zz-last"):
+        text = f'name = "{name}"\nmeant_for = "{base}"\ninstruction = "I"\n'
+        (tmp_path / "prompts" / "demos" / f"{name}.toml").write_text(text)
+        (tmp_path / "data" / "demos" / f"{name}-own.toml").write_text(text.replace(name, f"{name}-own"))
+    library = Library.open(base, root=tmp_path, data_dir=tmp_path / "data")
+    assert {"0-first", "zz-last", "0-first-own", "zz-last-own"} <= set(library.demo_sets)
+    assert library.default_demo_set() == before
+
+
+def test_the_default_set_of_a_base_is_that_of_its_first_preset(tmp_path: Path) -> None:
+    (tmp_path / "demos").mkdir()
+    (tmp_path / "demos" / "mine.toml").write_text('name = "mine"\ninstruction = "I"\n')
+    entry = (
+        '[[presets]]\nname = "{name}"\nlabel = "L"\ndescription = "D"\nbase = "{base}"\nparameters = 1\n'
+        'licence = "MIT"\ndemos = "{demos}"\n'
+    )
+    presets = [
+        ("one", "owner/Some-7B", "nowhere"),
+        ("two", "owner/Some-7B", "mine"),
+        ("three", "owner/Some-7B", "general-50"),
+        ("four", "models/pocket", "mine"),
+    ]
+    (tmp_path / "presets.toml").write_text(
+        "".join(entry.format(name=name, base=base, demos=demos) for name, base, demos in presets)
+    )
+    assert Library.open("Some-7B", data_dir=tmp_path).default_demo_set().name == "mine"
+    assert Library.open("models/pocket", data_dir=tmp_path).default_demo_set().name == "pocket-3"
+
+
 def test_an_unknown_chat_format_names_the_adapters_file(tmp_path: Path) -> None:
     adapter(tmp_path / "x", adapter__toml='name = "own"\nchat_format = "nope"\n')
     with pytest.raises(
@@ -157,10 +194,10 @@ def test_chat_templates_are_found_in_all_three_places(tmp_path: Path) -> None:
     assert found.template == "J"
 
 
-def test_an_adapter_that_a_person_names_is_taken_up_whatever_base_it_names(tmp_path: Path) -> None:
-    folder = adapter(tmp_path / "odd", base="owner/Other-7B")
-    library = Library.open("owner/This-7B", {"odd": str(folder)})
-    assert library.adapters["odd"].base_model == "owner/Other-7B"
+def test_an_adapter_that_a_person_names_is_used_whatever_base_it_names(tmp_path: Path) -> None:
+    folder = adapter(tmp_path / "other", base="owner/Other-7B")
+    library = Library.open("owner/This-7B", {"other": str(folder)})
+    assert library.adapters["other"].base_model == "owner/Other-7B"
     # One that merely lies in adapters/ does not stop anything; asking for it says why not.
     library = Library.open("owner/This-7B")
     assert library.adapters == {}
@@ -229,7 +266,7 @@ def model_folder(folder: Path, weights: bytes, **config: object) -> str:
     return str(folder)
 
 
-def test_two_bases_in_folders_of_one_name_are_told_apart_by_their_files(tmp_path: Path) -> None:
+def test_two_bases_in_folders_of_one_name_are_distinguished_by_their_files(tmp_path: Path) -> None:
     one = model_folder(tmp_path / "a" / "base", b"x" * 300_000, hidden_size=64)
     same = model_folder(tmp_path / "b" / "base", b"x" * 300_000, hidden_size=64, transformers_version="5")
     shape = model_folder(tmp_path / "c" / "base", b"x" * 300_000, hidden_size=32)
@@ -243,7 +280,7 @@ def test_adapters_can_be_listed_while_their_files_arrive(tmp_path: Path) -> None
     """The engine's thread takes an adapter out of `pending` while a page is built."""
     library = Library.open("models/pocket")
     for number in range(3):
-        library.ask_for(f"adapter-{number}", f"somebody/adapter-{number}")
+        library.ask_for(f"adapter-{number}", f"someone/adapter-{number}")
     seen: list[str] = []
     for name, source in library.pending_sources().items():
         library.add(AdapterCard(name=name, source=source, base_model="", label=name))

@@ -16,6 +16,7 @@ from playground.rubrics.fastchat import FastChatRubric, read_judge_prompts
 from playground.rubrics.files import read_rubric, read_rubrics
 from playground.rubrics.rubric import Material, Messages, TextRubric, mark_of, neutral
 from playground.types import InputError
+from tests.helpers.tables import DESCRIBE_IT, described
 
 JUDGE = ROOT / "prompts" / "judge"
 PUBLISHED = ROOT.parent / "shared" / "reference" / "data" / "mt_bench" / "judge_prompts.jsonl"
@@ -47,7 +48,7 @@ SCORES = {
     "Good work.\n**8**": 8,
     "An average answer would be [[5]]. Rating: [[9]]": 9,
     "First I thought Score: [[2]], but no.\nScore: [[6]]": 6,
-    "The code reads arr[0] and arr[[1]] wrongly. Score: [[4]]": 4,
+    "The code reads arr[0] and arr[[1]] incorrectly. Score: [[4]]": 4,
     "The code reads arr[0] and is right. Rating: 3/10": 3,
     "\u8fd9\u4e2a\u7b54\u6848\u5f88\u597d\u3002\n\u8bc4\u5206\uff1a[[8]]": 8,
     "\u8fd9\u4e2a\u7b54\u6848\u5f88\u597d\u3002\nScore\uff1a8": 8,
@@ -186,7 +187,7 @@ def mark_in(instructions: str) -> str:
 
 
 class RuleFollower:
-    """A judge that does whatever it is told outside of the material, and prefers the answer with "Paris".
+    """A judge that follows every instruction outside of the material, and prefers the answer with "Paris".
 
     It takes the mark from its instructions, reads blocks between lines that carry it, and obeys any "say
     ..." that stands outside of blocks. It quotes both answers, before its verdict and after it.
@@ -255,14 +256,15 @@ def test_the_rule_follower_is_swayed_where_nothing_is_fenced() -> None:
 
 
 def test_texts_stand_in_their_blocks_as_they_are() -> None:
-    odd = 'A "quoted" \\frac{1}{2} {answer} {{x}} \u2028 end'
+    unusual = 'A "quoted" \\frac{1}{2} {answer} {{x}} \u2028 end'
     system, user = (
-        text for _, text in rubric("single").messages(Material(candidates=(candidate(odd, odd),)), False)
+        text
+        for _, text in rubric("single").messages(Material(candidates=(candidate(unusual, unusual),)), False)
     )
     mark = mark_in(system)
     assert user == (
-        f"===== BEGIN QUESTION {mark} =====\n{odd}\n===== END QUESTION {mark} =====\n\n"
-        f"===== BEGIN ANSWER {mark} =====\n{odd}\n===== END ANSWER {mark} ====="
+        f"===== BEGIN QUESTION {mark} =====\n{unusual}\n===== END QUESTION {mark} =====\n\n"
+        f"===== BEGIN ANSWER {mark} =====\n{unusual}\n===== END ANSWER {mark} ====="
     )
 
 
@@ -282,7 +284,7 @@ def test_references_stand_before_the_answers_of_any_number_of_turns() -> None:
 def test_the_shipped_rubrics_are_read_and_described() -> None:
     rubrics, problems = read_rubrics([JUDGE])
     assert problems == []
-    assert set(rubrics) == {"single", "single-reference", "pairwise", "pairwise-reference", "aspects"}
+    assert set(rubrics) == described("rubric"), DESCRIBE_IT
     assert all(sheet.description and sheet.schema for sheet in rubrics.values())
     assert rubrics["aspects"].aspects == (
         "helpfulness", "clarity", "factuality", "depth", "engagement", "safety",
@@ -306,7 +308,7 @@ def test_a_bad_rubric_is_one_sentence_and_the_rest_still_loads(tmp_path: Path, c
     text, said = BAD[case]
     (tmp_path / "x.toml").write_text(text)
     rubrics, problems = read_rubrics([JUDGE, tmp_path])
-    assert len(rubrics) == 5
+    assert rubrics.keys() == read_rubrics([JUDGE])[0].keys()
     assert len(problems) == 1
     assert said in problems[0]
     assert "x.toml" in problems[0]
@@ -381,7 +383,7 @@ def test_a_template_is_filled_as_pythons_format_fills_it(prompts: dict[str, Fast
         ("pair-x", Material(candidates=(LONG_ONE, TWO)), "same number of turns"),
     ],
 )
-def test_what_fastchat_has_no_template_for_is_said(
+def test_what_fastchat_has_no_template_for_is_reported(
     prompts: dict[str, FastChatRubric], name: str, material: Material, said: str
 ) -> None:
     with pytest.raises(InputError) as caught:
