@@ -65,7 +65,7 @@ def test_the_judge_is_set_by_flags_and_variables_and_its_key_by_variables_alone(
         ("PRICES", "a,b,USD", "TANDEM_JUDGE_PRICES must be a price"),
     ],
 )
-def test_a_judge_that_is_set_wrongly_is_said(variable: str, value: str, said: str) -> None:
+def test_a_wrong_judge_setting_is_reported(variable: str, value: str, said: str) -> None:
     with pytest.raises(InputError) as caught:
         Settings.read({}, {f"TANDEM_JUDGE_{variable}": value})
     assert said in str(caught.value)

@@ -40,6 +40,17 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "playground/judging/parse/labels.py": ("nobody",),  # a word of judges' replies
     "playground/store/migrations.py": ("goes on",),  # a released migration is never edited
     "playground/ui/assets/style.css": ("odd",),  # the CSS keyword
+    # Words of the pocket model's world and texts, which the model was trained on.
+    "models/pocket/recipe/corpus.py": ("stranger", "nobody"),
+    "models/pocket/recipe/figures.py": ("odd",),
+    "models/pocket/recipe/language.py": ("odd", "nobody", "luck"),
+    "models/pocket/recipe/tasks.py": ("begun", "stranger"),
+    "models/pocket/recipe/things.py": ("stranger",),
+    "models/pocket/recipe/threads.py": ("nobody", "luck"),
+    # Answers of models, as test data.
+    "tests/checks/test_checks.py": ("goes on", "luck"),
+    # The list of banned words.
+    "tests/test_language.py": BANNED,
 }
 
 DOCUMENTS = (
@@ -51,11 +62,13 @@ DOCUMENTS = (
     "models/presets.toml",
 )
 SOURCES = ("app.py", "playground/**/*.py", "scripts/*.py", "benchmarks/*.py")
+TESTS = ("tests/**/*.py", "models/pocket/recipe/*")
+TOOLS = ("Makefile", ".ci/run", "pyproject.toml", ".github/**/*", ".pre-commit-config.yaml")
 ASSETS = ("playground/ui/assets/*",)
 
 
 def strings_of(path: Path) -> Iterator[tuple[int, str]]:
-    """Every string and comment of a Python file, with its line."""
+    """Every string, comment and name of a Python file, with its line. Words of a name are separated."""
     text = path.read_text(encoding="utf-8")
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -63,6 +76,8 @@ def strings_of(path: Path) -> Iterator[tuple[int, str]]:
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             yield token.start[0], token.string
+        elif token.type == tokenize.NAME:
+            yield token.start[0], token.string.replace("_", " ")
 
 
 def faults_in(path: Path) -> list[str]:
@@ -85,7 +100,7 @@ def files(*patterns: str) -> list[Path]:
 
 
 @pytest.mark.parametrize(
-    "path", files(*DOCUMENTS, *SOURCES, *ASSETS), ids=lambda path: str(path.relative_to(ROOT))
+    "path", files(*DOCUMENTS, *SOURCES, *ASSETS, *TESTS, *TOOLS), ids=lambda path: str(path.relative_to(ROOT))
 )
 def test_the_language_is_plain(path: Path) -> None:
     assert faults_in(path) == []
@@ -96,6 +111,13 @@ def test_a_banned_word_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     path = tmp_path / "a.py"
     path.write_text('"""What is odd about it."""\nx = f"{1} was Begun"  # nobody\n', encoding="utf-8")
     assert faults_in(path) == ["a.py:1: odd", "a.py:2: Begun", "a.py:2: nobody"]
+    path.write_text("def test_the_answer_goes_on() -> None: ...\n", encoding="utf-8")
+    assert faults_in(path) == ["a.py:1: goes on"]
+
+
+@pytest.mark.parametrize("name", ["tests/conftest.py", "models/pocket/recipe/make.sh", "Makefile", ".ci/run"])
+def test_tests_recipe_and_tools_are_checked(name: str) -> None:
+    assert ROOT / name in files(*TESTS, *TOOLS)
 
 
 NUMBERED = re.compile(r"[Ll]anes? \{(?!lane_letter)[^}]*(?:\+ 1|number)[^}]*\}|[Ll]anes? [1-4]\b")

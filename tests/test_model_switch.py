@@ -63,7 +63,7 @@ def test_another_base_and_back_and_conversations_stay(
     assert "tiny" in weights(here.ask("Hello"))[0]
     until(lambda: gc.collect() is not None and model() is None)  # its memory is free again
 
-    # The conversation goes on; the lane whose adapter is gone says so, and the other answers.
+    # The conversation continues; the lane whose adapter is gone says so, and the other answers.
     after = here.ask("And of Japan?", conversation=here.session.open(before.id))
     base, gone = (answer.reply for answer in after.turns[-1].answers)
     assert "tiny" in base.weights
@@ -187,14 +187,16 @@ def test_what_is_no_model_is_a_sentence_and_the_running_one_stays(
 
 
 @pytest.mark.parametrize("source", ["", "  ", None, 7, "a\0b", "x" * 501, "a\nb"])
-def test_what_cannot_be_a_source_is_said_at_once(here: House, source: int | str | None) -> None:
+def test_what_cannot_be_a_source_is_reported_at_once(here: House, source: int | str | None) -> None:
     for begin in (here.change.load_base, here.change.load_adapter):
         with pytest.raises(InputError):
             begin(source)
     assert here.change.progress().state == "idle"
 
 
-def test_no_adapter_or_a_name_that_is_taken_is_said_at_once(here: House, tiny: Tiny, tmp_path: Path) -> None:
+def test_no_adapter_or_a_name_that_is_taken_is_reported_at_once(
+    here: House, tiny: Tiny, tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match="is not an adapter"):
         here.change.load_adapter(str(tmp_path), "mine")
     with pytest.raises(InputError, match="There is no adapter folder"):
@@ -348,7 +350,7 @@ def test_only_one_change_at_a_time(here: House, tiny: Tiny, monkeypatch: pytest.
     here.change.cancel()
     slow.go_on.set()
     assert here.ended().state == "cancelled"
-    here.change.cancel()  # of nothing
+    here.change.cancel()  # there is none to cancel
     assert here.change.progress().state == "cancelled"
 
 
@@ -377,5 +379,5 @@ def test_a_download_tells_how_far_it_is_and_is_cancelled_in_its_midst(
         sent = hub.sent
         assert sent < hub.size / 2
         time.sleep(0.5)
-        assert hub.sent <= sent + 2_000_000, "the download goes on behind our back"
+        assert hub.sent <= sent + 2_000_000, "the download continues in the background"
         assert (here.base, here.session.status().state) == ("models/pocket", "ready")

@@ -74,7 +74,7 @@ def test_a_visitor_waits_as_long_as_the_sentence_says_and_others_do_not() -> Non
     assert "try again in 20 s" in refused(gate)
 
 
-def test_all_visitors_together_are_limited_whatever_they_call_themselves() -> None:
+def test_all_visitors_together_are_limited_whatever_name_they_use() -> None:
     clock = Clock()
     gate = Gate(Limits(visitor_messages=2, total_messages=3), clock)
     for who in "abc":

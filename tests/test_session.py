@@ -59,8 +59,8 @@ def last(snapshots: Iterable[Conversation]) -> Conversation:
     ("spec", "said"),
     [
         (
-            "nobody",
-            "There is no lane 'nobody': choose one of base, chat, few-shot-chat, ift, pocket-ift",
+            "unknown",
+            "There is no lane 'unknown': choose one of base, chat, few-shot-chat, ift, pocket-ift",
         ),
         ("base:k=3", "This lane has no option 'k': it has no options of its own"),
         ("urial:demos=nothing", "There is no demonstration set 'nothing'"),
@@ -73,7 +73,7 @@ def last(snapshots: Iterable[Conversation]) -> Conversation:
         ("urial:k=1,k=2", "'k' is set twice: remove one of the two"),
         ("base:stop=paper", "This lane does not support stop rules: remove stop=paper"),
         ("pocket-ift:stop=own", "This lane does not support stop rules"),
-        ("urial:adapter=nobody", "There is no adapter 'nobody'"),
+        ("urial:adapter=unknown", "There is no adapter 'unknown'"),
         ("ift", "This lane needs an adapter"),
         ("pocket-ift:adapter=x", "is itself an adapter"),
     ],
@@ -139,7 +139,9 @@ def test_an_empty_message_is_refused_and_nothing_is_recorded(library: Library, t
     assert scripted(talk).requests == []
 
 
-def test_a_lane_that_fails_carries_its_error_and_the_other_goes_on(library: Library, tmp_path: Path) -> None:
+def test_a_lane_that_fails_carries_its_error_and_the_other_continues(
+    library: Library, tmp_path: Path
+) -> None:
     def script(request: Request) -> list[str] | Exception:
         return ValueError("no room") if "# Query" in request.prompt.text else ["fine"]
 
@@ -207,9 +209,7 @@ def test_a_crash_leaves_what_was_streamed_and_says_so(library: Library, tmp_path
     snapshots.close()
 
 
-def test_closing_records_an_answer_that_nobody_reads_any_more_as_stopped(
-    library: Library, tmp_path: Path
-) -> None:
+def test_closing_records_an_answer_without_a_reader_as_stopped(library: Library, tmp_path: Path) -> None:
     talk = session(library, tmp_path, lambda request: ["on and "] * 500, delay=0.01)
     sending = talk.send(new(talk), "Question")
     snapshot = next(shown for shown in sending if all(a.reply.text for a in shown.turns[-1].answers))
@@ -368,7 +368,7 @@ def test_a_retry_keeps_the_answer_before_and_asks_with_another_seed(library: Lib
     assert turn.all(0)[1].text != first[0].text
     assert [request_of(answer).sampling.seed for answer in turn.all(0)] == [5, 6]
     assert talk.open(conversation.id) == conversation
-    # The next message goes on from what is shown, and that can be changed back.
+    # The next message continues from what is shown, and that can be changed back.
     back = talk.show(conversation, 0, 0)
     assert talk.open(conversation.id) == back
     assert back.turns[0].answers == first
@@ -400,7 +400,7 @@ def test_what_there_is_not_cannot_be_retried_or_shown(library: Library, tmp_path
         last(talk.continue_answer(conversation, 0))
 
 
-def test_an_answer_that_was_begun_goes_on_from_its_words(library: Library, tmp_path: Path) -> None:
+def test_a_prefilled_answer_continues_from_its_prefill(library: Library, tmp_path: Path) -> None:
     talk = session(library, tmp_path, lambda request: [" of", " France", " is Paris."])
     conversation = last(talk.send(new(talk), "Capital?", prefill="The capital"))
     raw, urial = conversation.turns[0].answers
@@ -415,8 +415,8 @@ def test_an_answer_that_was_begun_goes_on_from_its_words(library: Library, tmp_p
 
 def test_an_answer_that_was_cut_off_can_go_on(library: Library, tmp_path: Path) -> None:
     def script(request: Request) -> list[str] | Exception:
-        begun = request.prompt.prefill
-        return ["```py\n", "one\n", "two\n"] if not begun else ["three\n```\ndone.", "\n```\n\n# Query:\n"]
+        prefill = request.prompt.prefill
+        return ["```py\n", "one\n", "two\n"] if not prefill else ["three\n```\ndone.", "\n```\n\n# Query:\n"]
 
     talk = session(library, tmp_path, script)
     conversation = last(talk.send(new(talk, "urial:max_new_tokens=2"), "Count"))

@@ -384,7 +384,7 @@ BAD: dict[str, tuple[str, str | list[str], str, Finish, list[str]]] = {
         "stop",
         ["query"],
     ),
-    "a user of nobody's format": (
+    "a user of no known format": (
         "base",
         "What is Paris?",
         "A city.\n\nUser: And what is Rome?\n\nAssistant: Another.",
@@ -632,21 +632,21 @@ def test_the_pace_of_a_reply_is_that_of_the_tokens_after_the_first() -> None:
         assert less.tokens_per_second is None
 
 
-def begun(lane: str, start: str, written: str) -> Answer:
+def prefilled(lane: str, start: str, written: str) -> Answer:
     prompt = LANES[lane]([Message(role="user", text="Hi")]).with_prefill(start)
     cutter = Cutter(prompt.stop, start)
     reply = Reply(text=cutter.feed(written) + cutter.finish(), raw_text=cutter.raw, finish="stop")
     return Answer(variant=lane, request=Request(prompt=prompt, sampling=Sampling()), reply=reply)
 
 
-def test_an_answer_that_was_begun_is_read_from_its_beginning() -> None:
-    code = begun("fenced", "```python\n", "x = 1\n```\nThat is it.\n```\n\n# Query:\n")
+def test_a_prefilled_answer_is_checked_from_its_beginning() -> None:
+    code = prefilled("fenced", "```python\n", "x = 1\n```\nThat is it.\n```\n\n# Query:\n")
     assert kinds(code) == []
-    loop = begun("base", DOCTOR * 2, DOCTOR * 3)
+    loop = prefilled("base", DOCTOR * 2, DOCTOR * 3)
     assert kinds(loop) == ["loop"]
     assert loop.text[slice(*there(check(loop)[0].span))] == (DOCTOR * 5).rstrip(". ")
-    assert kinds(begun("base", "I'm sorry, but", " I can't help with that.")) == ["refusal"]
-    assert kinds(begun("base", "I'm sorry, but I can't help with that.", " Ask a locksmith.")) == []
+    assert kinds(prefilled("base", "I'm sorry, but", " I can't help with that.")) == ["refusal"]
+    assert kinds(prefilled("base", "I'm sorry, but I can't help with that.", " Ask a locksmith.")) == []
 
 
 HOSTILE = [

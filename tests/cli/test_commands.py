@@ -73,7 +73,7 @@ def test_the_second_turn_computes_only_the_new_part(conversation: dict[str, Any]
         assert "And of Japan?" in new
 
 
-def test_the_aligned_lanes_answer_and_the_base_goes_on_with_a_document(conversation: dict[str, Any]) -> None:
+def test_the_aligned_lanes_answer_and_the_base_continues_a_document(conversation: dict[str, Any]) -> None:
     base, urial, ift = conversation["turns"][0]["answers"]
     assert "Paris" in urial["text"]
     assert "Paris" in ift["text"]
@@ -118,7 +118,7 @@ def test_prompt_takes_a_published_file_as_it_is_and_apart_where_less_or_other_is
 ) -> None:
     block = "# Query:\n```\n{}\n```\n\n# Answer:\n```\n{}\n```\n"
     text = "I\n\n\n" + block.format("q1", "a1") + "\n\n" + block.format("q2", "a2").rstrip("\n")
-    path = tmp_path / "published & odd.txt"
+    path = tmp_path / "published & new.txt"
     path.write_text(text, encoding="utf-8")
     asked = "\n# Query:\n```\nCaf\u00e9\r\n\u2028?\n```\n\n# Answer:\n```\n"
     whole = tandem("prompt", "--lane", "urial", "--demos", path, "--messages", messages)
@@ -170,7 +170,7 @@ def test_prompt_takes_sets_of_the_users_own_folder_by_name(messages: Path, tmp_p
     ("options", "said"),
     [
         (["--demos", "nowhere.txt"], "Cannot read nowhere.txt"),
-        (["--demos", "nobody"], "There is no demonstration set 'nobody'"),
+        (["--demos", "unknown"], "There is no demonstration set 'unknown'"),
         (["--demos", "pocket-3", "--k", "9"], "has 3 demonstrations, so k=9 is not possible"),
         (["--ablation", "loud"], "There is no ablation 'loud'"),
         (["--lane", "base", "--ablation", "shifted"], "Lane 'base': This lane has no option 'ablation'"),
@@ -233,7 +233,7 @@ def test_a_bad_message_file_is_refused_in_one_sentence(case: str, tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["chat", "Hi", "--lane", "nobody"], "There is no lane 'nobody': choose one of base"),
+        (["chat", "Hi", "--lane", "unknown"], "There is no lane 'unknown': choose one of base"),
         (["chat", "Hi", "--lane", "urial:demos=none"], "There is no demonstration set 'none'"),
         (["chat", " "], "A message is empty"),
         (["chat", "Hi", "--temperature", "-1"], "Temperature must be 0 (greedy) or more, not -1.0"),

@@ -94,7 +94,7 @@ def test_the_reference_judge_needs_no_key_and_no_server(
     assert server.bodies == []
 
 
-def test_the_cost_is_said_before_anything_is_asked(
+def test_the_cost_is_reported_before_anything_is_asked(
     judge: Judge, server: JudgeServer, conversation: Conversation
 ) -> None:
     arguments = (conversation.id, "--rubric", "pairwise", "--judge", "gpt-4o", "--estimate")
@@ -175,7 +175,7 @@ def test_without_a_key_and_an_address_it_says_how_to_set_them(
     failed(result, 2, "No API key is set for gpt-4o at https://api.openai.com/v1: set OPENAI_API_KEY")
 
 
-def test_an_unknown_conversation_is_said(judge: Judge) -> None:
+def test_an_unknown_conversation_is_reported(judge: Judge) -> None:
     failed(judge("nope", "--judge", "m"), 2, "There is no conversation 'nope'")
 
 

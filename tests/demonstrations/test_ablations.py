@@ -18,7 +18,7 @@ FIVE = DemoSet(
     demos=tuple(Demo(query=f"q{n}", answer=f"a{n}") for n in range(5)),
     format="v6",
     text="as it was",
-    note="odd",
+    note="a note",
 )
 TURNS = DemoSet(
     name="turns",
@@ -130,7 +130,7 @@ def test_what_a_set_does_not_allow_is_one_sentence(
         ablate(demos, name, 0, pool)
 
 
-def test_a_set_of_nothing_can_be_reordered() -> None:
+def test_an_empty_set_can_be_reordered() -> None:
     nothing = FIVE.take(0)
     for name in ("reversed", "shuffled", "duplicated", "no-answers", "no-instruction"):
         assert ablate(nothing, name).demos == ()

@@ -84,7 +84,7 @@ def test_a_file_that_is_no_prompt_is_named_in_one_sentence_and_the_rest_still_lo
 
 
 @pytest.mark.parametrize("name", ["...txt", "&.txt", "-.toml.txt"])
-def test_a_file_name_that_is_no_name_is_said_or_made_one(tmp_path: Path, name: str) -> None:
+def test_a_file_name_that_is_no_name_is_rejected_or_converted(tmp_path: Path, name: str) -> None:
     path = write(tmp_path / name, FENCED)
     if name == "-.toml.txt":
         assert read_prompt_file(path).name == "toml"
@@ -166,8 +166,10 @@ def test_turns_missing_answers_and_free_text_are_read_from_toml(tmp_path: Path) 
 def test_toml_with_a_byte_order_mark_and_other_line_ends_is_the_same_set(tmp_path: Path) -> None:
     text = 'name = "x"\ninstruction = """\na\nb"""\n'
     plain = read_demo_set(write(tmp_path / "a.toml", text))
-    odd = read_demo_set(write(tmp_path / "b.toml", b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode()))
-    assert plain == odd
+    other_form = read_demo_set(
+        write(tmp_path / "b.toml", b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    )
+    assert plain == other_form
 
 
 NASTY = [
@@ -222,12 +224,12 @@ def test_any_set_reads_back_as_it_was_written(
 
 
 def test_an_imported_set_is_saved_with_its_text_and_a_changed_one_without(tmp_path: Path) -> None:
-    odd = FENCED.rstrip("\n") + "\n\n# Query:\n```\nr\n```"
-    for text in (FENCED, odd, "Only prose"):
+    other_form = FENCED.rstrip("\n") + "\n\n# Query:\n```\nr\n```"
+    for text in (FENCED, other_form, "Only prose"):
         imported = parse("x", text)
         write_demo_set(tmp_path / "x.toml", imported)
         assert read_demo_set(tmp_path / "x.toml") == imported
-    changed = parse("x", odd).take(1)
+    changed = parse("x", other_form).take(1)
     write_demo_set(tmp_path / "x.toml", changed)
     assert read_demo_set(tmp_path / "x.toml") == changed
     assert "text =" not in (tmp_path / "x.toml").read_text()

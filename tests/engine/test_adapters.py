@@ -151,7 +151,7 @@ def test_a_row_samples_the_same_beside_rows_with_more_tokens(tiny: Tiny, tmp_pat
 
 
 @pytest.mark.parametrize("how", ["weights", "beside it"])
-def test_an_adapter_that_changes_the_base_is_left_out_and_the_base_loaded_anew(
+def test_an_adapter_that_changes_the_base_is_left_out_and_the_base_loaded_again(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     bad = make_adapter(tiny.base, tmp_path / "bad", LoraConfig(**QV))
@@ -195,7 +195,7 @@ def test_names_with_dots_and_names_that_torch_reserves_are_just_names(tiny: Tiny
     assert replies[0].token_ids == generated(tiny.base, tiny.adapters["thin"], "Hello there")
 
 
-def test_whose_adapter_it_is_is_said_with_both_names_unless_it_is_the_same(
+def test_a_foreign_adapter_is_reported_with_both_names_unless_it_is_the_same(
     tiny: Tiny, tmp_path: Path
 ) -> None:
     here = make_adapter(tiny.base, tmp_path / "x", LoraConfig(**QV))

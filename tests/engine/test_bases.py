@@ -494,7 +494,9 @@ def own_code(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return folder
 
 
-def test_code_of_a_base_runs_only_where_it_is_trusted_and_then_it_is_said(own_code: Path, tiny: Tiny) -> None:
+def test_code_of_a_base_runs_only_where_it_is_trusted_and_then_it_is_reported(
+    own_code: Path, tiny: Tiny
+) -> None:
     note = refused(own_code, "needs Python code from its repository", "--trust-remote-code")
     assert "[y/N]" not in note
     now, reply = served(own_code, trust_remote_code=True)

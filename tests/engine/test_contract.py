@@ -302,15 +302,15 @@ def test_an_adapter_that_does_not_fit_fails_alone(tiny: Tiny, tmp_path: Path) ->
             vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=2
         )
     )
-    odd = tmp_path / "odd"
-    get_peft_model(other, LoraConfig(r=2, target_modules=["q_proj"])).save_pretrained(odd)
-    shutil.copy(tiny.adapters["wide"] / "adapter.toml", odd)
-    sources = {"odd": str(odd), "wide": str(tiny.adapters["wide"])}
+    misfit = tmp_path / "misfit"
+    get_peft_model(other, LoraConfig(r=2, target_modules=["q_proj"])).save_pretrained(misfit)
+    shutil.copy(tiny.adapters["wide"] / "adapter.toml", misfit)
+    sources = {"misfit": str(misfit), "wide": str(tiny.adapters["wide"])}
     engine = open_engine(Settings(base=str(tiny.base)), Library.open(str(tiny.base), sources))
-    _, replies = run(engine, [request("Hello", "odd"), request("Hello there", "wide")])
+    _, replies = run(engine, [request("Hello", "misfit"), request("Hello there", "wide")])
     assert replies[0].finish == "error"
     assert replies[0].error is not None
-    assert "'odd' does not fit the base" in replies[0].error
+    assert "'misfit' does not fit the base" in replies[0].error
     want = generated(tiny.base, "Hello there", tiny.adapters["wide"])
     assert replies[1].raw_text == want.raw_text
     engine.close()

@@ -213,7 +213,7 @@ def test_where_the_next_token_is_known_a_run_comes_with_its_last_byte() -> None:
 
 @pytest.mark.parametrize("name", ["byte fallback", "byte level"])
 def test_each_id_is_decoded_a_bounded_number_of_times(name: str) -> None:
-    """Linear in the tokens, whatever they are: text, control tokens that are left out, or one long run."""
+    """Linear in the tokens, for any kind: text, control tokens that are left out, or one long run."""
     vocabulary = VOCABULARIES[name]
     vocab = vocabulary.get_vocab()
     text = vocabulary.encode("a the b, a naïve 日本 😀 . " * 30, add_special_tokens=False).ids

@@ -116,7 +116,7 @@ def test_a_generator_may_be_closed_before_it_began_and_twice(engine: LocalEngine
     assert idle(engine)
 
 
-def test_a_generator_that_nobody_closes_is_ended_by_its_owner_going_away(engine: LocalEngine) -> None:
+def test_a_generator_that_is_never_closed_is_ended_by_its_owner_going_away(engine: LocalEngine) -> None:
     def start() -> None:
         next(engine.stream([request(max_new_tokens=200)]))
 
@@ -218,7 +218,7 @@ def test_running_out_of_memory_ends_the_longest_row_with_advice_and_the_others_g
     assert short.text == good.text
 
 
-def test_a_breakdown_is_told_to_every_waiting_row_and_the_engine_goes_on(
+def test_a_breakdown_is_reported_to_every_waiting_row_and_the_engine_continues(
     engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = run(engine, [request()])[0]
@@ -329,7 +329,7 @@ def test_short_prompts_are_read_together_between_two_steps_and_never_more_than_a
 
 
 def all_at_once(engine: LocalEngine, admit: Callable[[bool], None], count: int) -> Callable[[bool], None]:
-    """`_admit`, but that it lets nobody in until `count` jobs are there."""
+    """Like `_admit`, but admits no job until `count` jobs are there."""
     seen = threading.Event()
 
     def held(block: bool) -> None:
@@ -417,5 +417,5 @@ def test_scoring_what_cannot_be_scored_says_why(engine: LocalEngine) -> None:
     assert engine.score([request()], [Reply()]) == [[]]
     with pytest.raises(OutsideError, match="at most 256 tokens in total"):
         engine.score([request("word " * 100)], [Reply(raw_text="word " * 200)])
-    with pytest.raises(OutsideError, match="'nobody' is not loaded"):
-        engine.score([request(adapter="nobody")], [Reply(raw_text="x")])
+    with pytest.raises(OutsideError, match="'unknown' is not loaded"):
+        engine.score([request(adapter="unknown")], [Reply(raw_text="x")])

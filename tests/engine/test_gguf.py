@@ -385,7 +385,7 @@ def why_refused(path: Path) -> str | None:
         (b"GGUF" + struct.pack("<IQQ", 3, 0, 0), "the architecture is missing"),
     ],
 )
-def test_what_is_no_gguf_file_is_said(tmp_path: Path, content: bytes, said: str) -> None:
+def test_what_is_no_gguf_file_is_reported(tmp_path: Path, content: bytes, said: str) -> None:
     path = tmp_path / "x.gguf"
     path.write_bytes(content)
     with pytest.raises(InputError) as caught:

@@ -258,7 +258,7 @@ def test_progress_counts_all_files_and_ends_at_the_whole(server: HubServer, larg
     assert [share for _, share in seen] == sorted(share for _, share in seen) or seen[-1][1] == 0.15
 
 
-def test_a_disk_that_is_too_small_is_said_before_the_download(
+def test_a_disk_that_is_too_small_is_reported_before_the_download(
     server: HubServer, large: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = namedtuple("usage", "total used free")
@@ -298,7 +298,7 @@ def test_a_gated_repository_says_what_to_do(
     ("token", "said"), [(None, "or set HF_TOKEN"), ("hf_other", "or check whether the token")]
 )
 @pytest.mark.parametrize("id", ["o/private", "o/none"])
-def test_a_private_repository_and_none_are_said_alike(
+def test_a_private_and_a_missing_repository_have_the_same_message(
     server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, id: str, token: str | None, said: str
 ) -> None:
     server.add("o/private", repository(tmp_path / "p"), private=True)
@@ -340,7 +340,7 @@ def test_what_is_in_the_cache_is_used_where_the_hub_is_not_reached(
         hub.find_folder("o/other")
 
 
-def test_a_download_that_is_not_whole_is_said_where_the_hub_is_not_reached(
+def test_a_download_that_is_not_whole_is_reported_where_the_hub_is_not_reached(
     server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.add("o/m", repository(tmp_path / "m", **{"a.gguf": b"x"}))
@@ -361,12 +361,12 @@ def test_a_hub_that_is_down_is_a_sentence(server: HubServer, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["no spaces here", "a..b/c", "x" * 300])
-def test_what_is_no_id_is_said(server: HubServer, name: str) -> None:
+def test_what_is_no_id_is_reported(server: HubServer, name: str) -> None:
     with pytest.raises(InputError, match="is neither a local folder nor a Hugging Face Hub id"):
         hub.find_folder(name)
 
 
-def test_an_adapter_of_a_revision_is_taken_up(server: HubServer, tmp_path: Path) -> None:
+def test_an_adapter_of_a_revision_is_used(server: HubServer, tmp_path: Path) -> None:
     config = json.dumps({"base_model_name_or_path": "models/pocket", "peft_type": "LORA"}).encode()
     old = repository(tmp_path / "old", **{"model.safetensors": None, "adapter_config.json": config})
     server.add("o/a", repository(tmp_path / "new"), revisions={"refs/pr/1": old})

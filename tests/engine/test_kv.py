@@ -89,15 +89,15 @@ def test_the_ordered_search_finds_what_comparing_with_every_entry_finds(
             assert entry is None or read(entry, length) == ids[:length]
             continue
         covered = longest == len(ids)
-        begun = sum(common_prefix(each, ids) == len(each) < len(ids) for each in every)
+        prefixes = sum(common_prefix(each, ids) == len(each) < len(ids) for each in every)
         before = len(store)
         store.put(owner, ids, batch(ids))
         assert store.find_longest(owner, ids)[1] == len(ids)
         if covered:
             assert len(store) == before
         else:
-            assert begun <= 1
-            assert len(store) <= before + 1 - begun
+            assert prefixes <= 1
+            assert len(store) <= before + 1 - prefixes
         assert sorted(key for keys in store._ordered.values() for key in keys) == sorted(
             ids for _, ids in store._entries
         )
@@ -119,7 +119,7 @@ def test_the_least_recently_used_goes_when_the_bytes_are_spent() -> None:
     assert store.find_longest(None, [1, 1])[1] == 2
 
 
-def test_a_row_goes_on_in_the_buffers_it_begins_with_and_changes_nothing_of_the_entry() -> None:
+def test_a_row_continues_in_the_buffers_it_begins_with_and_changes_nothing_of_the_entry() -> None:
     store = PrefixStore(10**6)
     store.put(None, [1, 2, 3], batch([1, 2, 3]))
     entry, length = store.find_longest(None, [1, 2, 3, 4])
@@ -194,7 +194,7 @@ def test_rows_of_one_length_need_no_mask() -> None:
     assert BatchKV(LAYERS, [kv([1, 2]), kv([3, 4])]).mask(1) is None
 
 
-def test_a_batch_that_nobody_has_any_more_is_gone_at_once() -> None:
+def test_a_batch_without_references_is_freed_at_once() -> None:
     """Not only when Python next looks for circles of objects: its buffers are most of the memory."""
     gc.disable()
     try:

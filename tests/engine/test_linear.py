@@ -59,8 +59,8 @@ def test_what_is_packed_is_there_once_and_comes_back_exactly(monkeypatch: pytest
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     linears = Linears(model)
     for layer in (model.wide, model.narrow):
-        assert layer.weight.untyped_storage().nbytes() == 4, "the usual order is let go of"
-        assert layer.weight.isnan().all(), "and nobody can take what is left for the weights"
+        assert layer.weight.untyped_storage().nbytes() == 4, "the usual order is freed"
+        assert layer.weight.isnan().all(), "and what is left cannot pass for the weights"
     assert model.head.weight is model.embed.weight
     torch.testing.assert_close(model.embed.weight, before["embed.weight"], atol=0, rtol=0)
     linears.remove()

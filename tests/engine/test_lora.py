@@ -146,7 +146,7 @@ def test_every_answer_says_which_weights_it_ran_on(tiny: Tiny) -> None:
     assert replies[1].weights == f"{tiny.base} (float32) + wide"
 
 
-def test_fifty_adapters_are_loaded_and_told_apart(tiny: Tiny, tmp_path: Path) -> None:
+def test_fifty_adapters_are_loaded_and_distinguished(tiny: Tiny, tmp_path: Path) -> None:
     adapters = {}
     for number in range(50):
         torch.manual_seed(number)

@@ -112,7 +112,9 @@ MAPPED: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("how", MAPPED)
-def test_names_in_other_spellings_are_matched_and_that_is_said(base: Path, copied: Path, how: str) -> None:
+def test_names_in_other_spellings_are_matched_and_that_is_reported(
+    base: Path, copied: Path, how: str
+) -> None:
     rewrite(copied, lambda key, value: (MAPPED[how](key), value))
     peft_form = shutil.copytree(copied, copied.parent / "peft")
     shutil.copy(base.parent / "good" / "adapter_model.safetensors", peft_form)

@@ -376,19 +376,19 @@ def test_a_text_ends_an_answer_wherever_it_stands() -> None:
         assert cut("END", rule, sizes) == ("", True)
 
 
-def begun(start: str, raw: str, rule: StopRule = STOP) -> tuple[str, str]:
+def prefilled(start: str, raw: str, rule: StopRule = STOP) -> tuple[str, str]:
     """What is given out of an answer that begins with `start`, and its raw text."""
     cutter = Cutter(rule, start)
     return "".join(map(cutter.feed, raw)) + cutter.finish(), cutter.raw
 
 
-def test_of_an_answer_that_was_begun_only_the_rest_is_given_out() -> None:
-    assert begun("The capital", " is Paris.\n```\n") == (" is Paris.", " is Paris.\n```\n")
+def test_only_the_rest_of_a_prefilled_answer_is_emitted() -> None:
+    assert prefilled("The capital", " is Paris.\n```\n") == (" is Paris.", " is Paris.\n```\n")
     # The fence that closes a code block of the beginning's is not the answer's end.
-    assert begun("```py\nx", "\n```\n\nDone.\n```\n\n# Query:\n")[0] == "\n```\n\nDone."
+    assert prefilled("```py\nx", "\n```\n\nDone.\n```\n\n# Query:\n")[0] == "\n```\n\nDone."
     # A text that stands in the beginning ends nothing.
     rule = dataclasses.replace(STOP, texts=("END",))
-    assert begun("END of", " it END.", rule)[0] == " it"
+    assert prefilled("END of", " it END.", rule)[0] == " it"
 
 
 @settings(max_examples=300, deadline=None)

@@ -66,7 +66,7 @@ def test_with_a_login_it_answers(served: Served) -> None:
     assert client.post("/gradio_api/reset", json={"event_id": "x"}).status_code == 200
 
 
-def test_guessing_from_one_address_or_many_keeps_nobody_out_elsewhere(served: Served) -> None:
+def test_guessing_from_one_address_or_many_locks_no_other_user_out_elsewhere(served: Served) -> None:
     known = browser(served, "198.51.100.1")
     assert log_in(known) == 200
     for number in range(30):  # from many addresses, the one of the known browser among them

@@ -231,7 +231,7 @@ def test_code_of_a_repository_does_not_run() -> None:
         Settings.read({"public": True, "trust_remote_code": True}, {})
 
 
-def test_the_page_is_framed_by_nobody_and_loads_nothing_foreign(visitor: Caller) -> None:
+def test_no_site_can_frame_the_page_and_loads_nothing_foreign(visitor: Caller) -> None:
     headers = visitor.client.get("/").headers
     policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
     assert policy["frame-ancestors"] == policy["default-src"] == policy["connect-src"] == "'self'"
@@ -268,7 +268,7 @@ def test_a_password_closes_everything(locked: Served) -> None:
     assert httpx.get(f"{locked.url}/config", trust_env=False).status_code == 401
 
 
-def test_guessing_is_slow_and_keeps_nobody_out(locked: Served) -> None:
+def test_guessing_is_slow_and_locks_no_other_user_out(locked: Served) -> None:
     def log_in(address: str, password: str) -> int:
         form = {"username": "ada", "password": password}
         headers = {"x-forwarded-for": address}

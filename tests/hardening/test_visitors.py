@@ -86,7 +86,7 @@ async def send_nowhere(message: Message) -> None:
 
 
 def others(served: Served, config: Event) -> list[Caller]:
-    """Somebody else with a cookie, and somebody without one."""
+    """Another caller with a cookie, and one without."""
     return [Caller(served, config=config), Caller(served, cookies=False, config=config)]
 
 
@@ -112,7 +112,7 @@ def test_another_browser_cannot_use_a_page_by_its_session_hash(served: Served, c
                 thief.client.post(
                     "/gradio_api/cancel", json={"session_hash": session, "fn_index": 0, "event_id": event_id}
                 )
-                for session in (owner.session, thief.session, "nobody")
+                for session in (owner.session, thief.session, "unknown")
             ),
             thief.client.post("/gradio_api/reset", json={"event_id": event_id}),
         ]
@@ -124,7 +124,7 @@ def test_another_browser_cannot_use_a_page_by_its_session_hash(served: Served, c
     messages = list(stream)
     assert messages[-2]["msg"] == "process_completed"
     assert messages[-2]["success"]
-    assert "w255" in json.dumps(messages)  # the last token: nobody cancelled it
+    assert "w255" in json.dumps(messages)  # the last token: it was not cancelled
     cancel = {"session_hash": owner.session, "fn_index": 0, "event_id": event_id}
     assert owner.client.post("/gradio_api/cancel", json=cancel).status_code == 200
 
@@ -175,10 +175,10 @@ def test_pages_in_use_are_not_forgotten_when_many_are_opened() -> None:
         for number in range(10):
             sessions.claim(f"idle-{number}", visitor("b"))
         assert not sessions.claim("used", visitor("b"))
-    assert sessions.claim("idle-0", visitor("c"))  # long forgotten, so nobody's
+    assert sessions.claim("idle-0", visitor("c"))  # long forgotten, so without an owner
 
 
-# --- Events that nobody reads ------------------------------------------------------------------------
+# --- Events without a reader ------------------------------------------------------------------------
 
 
 def test_each_event_has_its_own_time_to_be_read() -> None:

@@ -219,7 +219,7 @@ def test_a_call_that_fails_is_a_failure_in_one_sentence(tmp_path: Path, serve: S
     assert said in sentence(verdict.error)
     assert (verdict.outcome, verdict.winner, verdict.scores) == ("failed", None, ())
     assert all(game.outcome == "failed" and game.raw is None for game in verdict.calls)
-    # The conversation goes on, and the judge can be asked again.
+    # The conversation continues, and the judge can be asked again.
     *_, longer = talk.send(conversation, "And?")
     assert len(longer.turns) == 2
 
@@ -260,7 +260,7 @@ def test_a_server_that_recovers_is_not_a_failure(tmp_path: Path, serve: Serve) -
     assert verdict.scores == (9.0,)
 
 
-ODD: dict[str, tuple[str | None, dict[str, Any], str, str]] = {
+UNUSUAL: dict[str, tuple[str | None, dict[str, Any], str, str]] = {
     "no verdict": ("Both are fine, I suppose.", {}, "unparsable", "contains no verdict"),
     "empty": ("", {}, "empty", "reply is empty"),
     "white space": (" \n ", {}, "empty", "reply is empty"),
@@ -276,11 +276,11 @@ ODD: dict[str, tuple[str | None, dict[str, Any], str, str]] = {
 }
 
 
-@pytest.mark.parametrize("case", ODD)
-def test_an_odd_reply_is_an_outcome_of_its_own_with_the_raw_text(
+@pytest.mark.parametrize("case", UNUSUAL)
+def test_an_unusual_reply_is_an_outcome_of_its_own_with_the_raw_text(
     tmp_path: Path, serve: Serve, case: str
 ) -> None:
-    text, fields, outcome, said = ODD[case]
+    text, fields, outcome, said = UNUSUAL[case]
     verdict, *_ = judged(tmp_path, serve(says(text, **fields)))
     assert (verdict.outcome, verdict.winner) == (outcome, None)
     assert said in sentence(verdict.error)
@@ -428,7 +428,7 @@ def test_a_question_that_cannot_be_asked_is_refused_and_nothing_recorded(
 # --- Side by side ---------------------------------------------------------------------------------
 
 
-def test_judging_does_not_block_chatting_and_goes_on_by_itself(tmp_path: Path, serve: Serve) -> None:
+def test_judging_does_not_block_chatting_and_continues_by_itself(tmp_path: Path, serve: Serve) -> None:
     go = threading.Event()
 
     def say(asked: Asked, body: Body) -> None:
@@ -445,7 +445,7 @@ def test_judging_does_not_block_chatting_and_goes_on_by_itself(tmp_path: Path, s
     *_, longer = talk.send(conversation, "Two?")
     assert len(longer.turns) == 2
     id = judging.verdict.id
-    del judging  # nobody looks any more
+    del judging  # no reference remains
     go.set()
     until(lambda: not talk.judges.running(conversation.id))
     [verdict] = session(tmp_path).verdicts(longer)[0]
@@ -473,7 +473,7 @@ def test_two_people_judge_the_same_turn_at_once_and_one_pays(tmp_path: Path, ser
     assert {verdict.id for verdict in shown} == {judging.verdict.id for judging in judgings}
 
 
-def test_who_waits_for_a_question_of_somebody_elses_puts_it_when_that_one_stops(
+def test_a_caller_waiting_for_anothers_question_sends_it_when_that_one_stops(
     tmp_path: Path, serve: Serve
 ) -> None:
     go = threading.Event()
@@ -622,7 +622,7 @@ def test_an_app_killed_while_a_judge_is_at_work_leaves_an_unfinished_verdict(
 # --- Cost -----------------------------------------------------------------------------------------
 
 
-def test_the_same_question_is_not_paid_for_twice_whoever_asks_it(tmp_path: Path, serve: Serve) -> None:
+def test_the_same_question_is_not_paid_for_twice_by_any_two_callers(tmp_path: Path, serve: Serve) -> None:
     server = serve(says("Verdict: [[A]]"))
     verdict, talk, conversation = judged(tmp_path, server, answer=own_words)
     asked = len(server.bodies)

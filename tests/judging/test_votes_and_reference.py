@@ -44,7 +44,7 @@ def test_the_four_votes(tmp_path: Path, vote: Choice, outcome: str, winner: int 
     assert (given.outcome, given.winner) == (outcome, winner)
 
 
-def test_voting_again_replaces_a_persons_vote_and_nobody_elses(tmp_path: Path) -> None:
+def test_voting_again_replaces_that_persons_vote_only(tmp_path: Path) -> None:
     talk = session(tmp_path)
     conversation = chat(talk, "One?")
     cast_vote(talk, conversation, 0, "A", shown=(0, 1), by="one")
@@ -118,7 +118,7 @@ def test_what_is_judged_is_what_the_lane_had_before_it(tmp_path: Path) -> None:
     assert candidate(conversation, 0, 0).exchanges == (("One?", "to One?"),)
 
 
-def test_it_is_what_the_lane_was_asked_on_and_the_words_it_was_begun_with_count(tmp_path: Path) -> None:
+def test_it_is_the_lanes_question_and_the_prefill_counts(tmp_path: Path) -> None:
     talk = session(tmp_path, lambda request: f"by {request.prompt.adapter}")
     conversation = chat(talk, "One?")
     *_, conversation = talk.send(conversation, "Two?", histories=(1, 1), prefill="Well, ")
@@ -146,7 +146,7 @@ def test_a_verdict_is_the_same_after_json(tmp_path: Path) -> None:
 def test_a_verdict_that_a_killed_app_left_is_unfinished(tmp_path: Path) -> None:
     talk = session(tmp_path)
     conversation = chat(talk, "One?")
-    begun = Verdict(
+    started = Verdict(
         id="x",
         judge="gpt-4o",
         rubric="pairwise",
@@ -154,7 +154,7 @@ def test_a_verdict_that_a_killed_app_left_is_unfinished(tmp_path: Path) -> None:
         judged=tuple(candidate(conversation, 0, lane).hash for lane in (0, 1)),
         outcome="unfinished",
     )
-    talk.store.save_verdict(conversation.id, 0, begun)
+    talk.store.save_verdict(conversation.id, 0, started)
     [shown] = session(tmp_path).verdicts(conversation)[0]
     assert (shown.outcome, shown.error) == ("unfinished", UNJUDGED)
 

@@ -121,7 +121,7 @@ def test_template_variables_of_the_controls_cannot_be_options_of_the_lane() -> N
         ("pocket-ift:k=2", "This lane has no option 'k': its own options are adapter, system"),
         ("ift", "This lane needs an adapter"),
         ('chat:system="', "The quoted value of system= is not closed"),
-        ("nobody", "There is no lane 'nobody'"),
+        ("unknown", "There is no lane 'unknown'"),
     ],
 )
 def test_errors_of_a_lane_begin_with_its_letter_and_its_spec(spec: str, reason: str) -> None:

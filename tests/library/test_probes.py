@@ -143,12 +143,12 @@ def test_the_numbers_in_the_math_references_are_right() -> None:
     assert second.startswith(f"{side_by_side[7]} ")
     assert f"which is {side_by_side[7] // side_by_side[5]} times" in second
 
-    leaking, mended = said.pop("Filling a tank")
+    leaking, closed = said.pop("Filling a tank")
     start = Fraction(240 * 35, 100)
     seconds = [60 * (240 - start) / (12 - 3), 60 * (10 + (240 - start - 10 * (12 - 3)) / 12)]
-    for text, time in zip((leaking, mended), seconds, strict=True):
+    for text, time in zip((leaking, closed), seconds, strict=True):
         assert text.startswith(f"{time // 60} minutes and {time % 60} seconds")
-    assert f"saves {seconds[0] - seconds[1]} seconds" in mended
+    assert f"saves {seconds[0] - seconds[1]} seconds" in closed
 
     area, sides, shorter = said.pop("Area before sides")
     [(a, b)] = [(a, 23 - a) for a in range(1, 12) if a**2 + (23 - a) ** 2 == 17**2]
@@ -345,7 +345,7 @@ def test_a_wrong_file_is_named_in_one_sentence(tmp_path: Path, case: str) -> Non
     assert len(message) < 300
 
 
-def test_a_file_that_is_missing_or_cannot_be_named_is_said(tmp_path: Path) -> None:
+def test_a_file_that_is_missing_or_cannot_be_named_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"Cannot read .*none\.jsonl: No such file"):
         read_probes(tmp_path / "none.jsonl")
     with pytest.raises(InputError, match="'my probes' is not a usable name"):

@@ -272,7 +272,7 @@ def test_a_server_that_fails_is_asked_again_and_then_given_up(server: Server, tm
 
 
 @pytest.mark.parametrize("fault", ["reset", "cut", "cut without a length", "silent"])
-def test_a_download_that_breaks_off_is_gone_on_with(server: Server, tmp_path: Path, fault: str) -> None:
+def test_a_download_that_breaks_off_is_continued(server: Server, tmp_path: Path, fault: str) -> None:
     server.faults[ONE_AT] = [fault]
     assert states(run(server, tmp_path, timeout=0.5)) == ["fetched", "fetched"]
     assert (tmp_path / "one&1.txt").read_bytes() == ONE_BYTES
@@ -326,7 +326,7 @@ def test_a_server_without_ranges_sends_it_whole(server: Server, tmp_path: Path) 
     assert (tmp_path / "one&1.txt").read_bytes() == ONE_BYTES
 
 
-def test_offline_is_said_once_and_nothing_is_lost(server: Server, tmp_path: Path) -> None:
+def test_offline_is_reported_once_and_nothing_is_lost(server: Server, tmp_path: Path) -> None:
     (tmp_path / ".one&1.txt.part").write_bytes(ONE_BYTES[:1000])
     server.close()
     with pytest.raises(OutsideError, match=r"127\.0\.0\.1 cannot be reached .*: check the connection"):
@@ -493,7 +493,7 @@ def test_the_command_names_the_sets_and_fails_for_what_it_could_not_get(
     assert names(mine.parent) == [mine.name]
 
 
-def test_a_fetched_file_whose_name_is_taken_is_said(server: Server, tmp_path: Path) -> None:
+def test_a_fetched_file_whose_name_is_taken_is_reported(server: Server, tmp_path: Path) -> None:
     """A set of the user's has the name already, under another file's name."""
     collection = find_collection("icl-alignment")
     mine = tmp_path / "demos" / "mine.toml"

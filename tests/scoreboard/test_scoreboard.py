@@ -90,7 +90,7 @@ def test_the_bootstrap_draws_whole_clusters_and_repeats_itself() -> None:
     assert bootstrap(clusters, lambda drawn: None) is None
 
 
-def test_few_is_said_with_the_number() -> None:
+def test_few_is_reported_with_the_number() -> None:
     assert few(1, "vote") == "Only 1 vote: too few to draw conclusions."
     assert few(7, "vote") == "Only 7 votes: too few to draw conclusions."
     assert few(0, "vote") == "There are no votes yet."
@@ -235,11 +235,11 @@ def test_agreement_with_votes_is_over_turns_that_have_both() -> None:
 
     talks = [vote(win(talk(("a", "b")), 0, 0), 0) for _ in range(10)]
     talks += [vote(win(talk(("a", "b")), 0, 1), 1) for _ in range(10)]
-    odd = vote(win(talk(("a", "b")), 0, 0), 1)
+    disputed = vote(win(talk(("a", "b")), 0, 0), 1)
     inconsistent = vote(judged(talk(("a", "b")), 0, outcome="inconsistent"), None)
     alone = [win(talk(("a", "b")), 0, 0), vote(talk(("a", "b")), 0)]
     failed = vote(judged(talk(("a", "b")), 0, outcome="failed"), 0)
-    found = build_board([*talks, odd, inconsistent, *alone, failed], "judge", "pairwise").agreement
+    found = build_board([*talks, disputed, inconsistent, *alone, failed], "judge", "pairwise").agreement
     assert found is not None
     assert found.same == Share(hits=21, count=22)
     expected = (11 * 10 + 10 * 11 + 1) / 22**2
@@ -249,7 +249,7 @@ def test_agreement_with_votes_is_over_turns_that_have_both() -> None:
     low, high = found.interval
     assert low < found.kappa <= high <= 1
     [told] = found.disagreements
-    assert (told.conversation, told.turn, told.vote, told.verdict) == (odd.id, 0, 1, 0)
+    assert (told.conversation, told.turn, told.vote, told.verdict) == (disputed.id, 0, 1, 0)
     assert (
         found.few == "Only 22 votes on answers that this judge has also judged: too few to draw conclusions."
     )
@@ -257,7 +257,7 @@ def test_agreement_with_votes_is_over_turns_that_have_both() -> None:
     assert build_board(alone, "judge", "pairwise").agreement is None
 
 
-def test_scores_prefer_the_higher_one_and_a_failure_prefers_nobody() -> None:
+def test_scores_prefer_the_higher_one_and_a_failure_prefers_neither() -> None:
     conversation = talk(("a", "b"))
 
     def said(*scores: float | None, **fields: Any) -> tuple[int | None] | None:

@@ -59,7 +59,7 @@ def opened(library: Library, folder: Path, text: str = "All right.", delay: floa
     return Session(ScriptedEngine(lambda request: tokens, delay), library, Store(folder))
 
 
-def begun(talk: Session, *specs: str) -> Conversation:
+def start_conversation(talk: Session, *specs: str) -> Conversation:
     return talk.new([talk.variant(spec) for spec in specs or ("base", "urial")])
 
 
@@ -80,7 +80,7 @@ def users(folder: Path, id: str) -> list[str]:
 
 def test_of_two_processes_that_go_on_from_the_same_turn_one_is_told(library: Library, tmp_path: Path) -> None:
     one, other = opened(library, tmp_path), opened(library, tmp_path)
-    here = last(one.send(begun(one), "First"))
+    here = last(one.send(start_conversation(one), "First"))
     there = other.open(here.id)
     assert users(tmp_path, last(one.send(here, "Mine")).id) == ["First", "Mine"]
     with pytest.raises(ConflictError, match="was continued in another window or program"):
@@ -92,7 +92,7 @@ def test_of_two_processes_that_go_on_from_the_same_turn_one_is_told(library: Lib
 
 def test_of_many_that_send_at_once_each_is_kept_or_told(library: Library, tmp_path: Path) -> None:
     talks = [opened(library, tmp_path) for _ in range(6)]
-    here = last(talks[0].send(begun(talks[0]), "First"))
+    here = last(talks[0].send(start_conversation(talks[0]), "First"))
     start = threading.Barrier(len(talks))
     kept: list[str] = []
     told: list[str] = []
@@ -117,7 +117,7 @@ def test_of_many_that_send_at_once_each_is_kept_or_told(library: Library, tmp_pa
 
 def test_versions_of_an_answer_are_never_written_over(library: Library, tmp_path: Path) -> None:
     one, other = opened(library, tmp_path), opened(library, tmp_path, "Another answer.")
-    here = last(one.send(begun(one), "First"))
+    here = last(one.send(start_conversation(one), "First"))
     there = other.open(here.id)
     again = last(one.retry(here, [0]))
     with pytest.raises(ConflictError):
@@ -132,9 +132,9 @@ def test_versions_of_an_answer_are_never_written_over(library: Library, tmp_path
     assert Store(tmp_path).load(here.id).turns[0] == again.turns[0]
 
 
-def test_a_locked_record_is_said_and_written_once_it_is_free(library: Library, tmp_path: Path) -> None:
+def test_a_locked_record_is_reported_and_written_once_it_is_free(library: Library, tmp_path: Path) -> None:
     talk = opened(library, tmp_path, "word " * 60, 0.02)
-    here = last(talk.send(begun(talk), "First"))
+    here = last(talk.send(start_conversation(talk), "First"))
     with locked(tmp_path):
         started = time.monotonic()
         sending = talk.send(here, "Second")
@@ -152,9 +152,9 @@ def test_a_locked_record_is_said_and_written_once_it_is_free(library: Library, t
     talk.close()
 
 
-def test_a_conflict_after_a_lock_is_a_branch_and_is_said(library: Library, tmp_path: Path) -> None:
+def test_a_conflict_after_a_lock_is_a_branch_and_is_reported(library: Library, tmp_path: Path) -> None:
     talk = opened(library, tmp_path)
-    here = last(talk.send(begun(talk), "First"))
+    here = last(talk.send(start_conversation(talk), "First"))
     store = Store(tmp_path)
     mine = last(talk.send(here, "Mine"))
     recorder = Recorder(store)
@@ -175,7 +175,7 @@ def test_a_record_that_fails_in_the_middle_of_an_answer_costs_nothing(
     library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     talk = opened(library, tmp_path, "word " * 150, 0.02)
-    here = begun(talk)
+    here = start_conversation(talk)
     save = talk.store.save
 
     def full(*arguments: object) -> Never:
@@ -195,7 +195,7 @@ def test_a_record_that_fails_in_the_middle_of_an_answer_costs_nothing(
 def test_a_data_folder_that_was_deleted_is_made_again(library: Library, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     talk = opened(library, folder)
-    here = last(talk.send(begun(talk), "First"))
+    here = last(talk.send(start_conversation(talk), "First"))
     shutil.rmtree(folder)
     now = last(talk.send(here, "Second"))
     assert users(folder, here.id) == ["First", "Second"]
@@ -205,7 +205,7 @@ def test_a_data_folder_that_was_deleted_is_made_again(library: Library, tmp_path
 
 def test_what_is_left_is_written_at_the_end(library: Library, tmp_path: Path) -> None:
     talk = opened(library, tmp_path)
-    here = last(talk.send(begun(talk), "First"))
+    here = last(talk.send(start_conversation(talk), "First"))
     with locked(tmp_path):
         now = last(talk.send(here, "Second"))
         closing = threading.Thread(target=talk.close)
@@ -236,7 +236,9 @@ def test_a_demonstration_set_of_another_process_is_never_written_over(tmp_path: 
 
 def test_a_damaged_row_costs_that_row_alone(library: Library, tmp_path: Path) -> None:
     talk = opened(library, tmp_path)
-    ends = [last(talk.send(last(talk.send(begun(talk), f"{n} one")), f"{n} two")) for n in range(4)]
+    ends = [
+        last(talk.send(last(talk.send(start_conversation(talk), f"{n} one")), f"{n} two")) for n in range(4)
+    ]
     ids = [(end.id,) for end in ends]
     db = sqlite3.connect(tmp_path / FILE)
     db.execute("UPDATE conversation SET updated = 'yesterday' WHERE id = ?", ids[0])
@@ -285,7 +287,7 @@ def test_a_damaged_row_costs_that_row_alone(library: Library, tmp_path: Path) ->
 def test_the_history_is_the_owners_and_the_command_lines(library: Library, tmp_path: Path) -> None:
     talk = opened(library, tmp_path)
     for owner in ("", "one", "two", "unknown"):
-        last(talk.send(dataclasses.replace(begun(talk), owner=owner), f"Of {owner or 'all'}"))
+        last(talk.send(dataclasses.replace(start_conversation(talk), owner=owner), f"Of {owner or 'all'}"))
 
     def titles(owner: str | None) -> set[str]:
         return {summary.title for summary in talk.history(owner=owner)}
@@ -297,14 +299,14 @@ def test_the_history_is_the_owners_and_the_command_lines(library: Library, tmp_p
 
 def test_a_whole_record_has_no_damage(library: Library, tmp_path: Path) -> None:
     talk = opened(library, tmp_path)
-    last(talk.send(begun(talk), "First"))
+    last(talk.send(start_conversation(talk), "First"))
     assert find_damage(tmp_path / FILE) == []
     assert find_damage(tmp_path / "nowhere") == []
 
 
 def test_what_a_torn_file_still_holds_is_copied(library: Library, tmp_path: Path) -> None:
     talk = opened(library, tmp_path)
-    ends = [last(talk.send(begun(talk), f"{number} {'x' * 3000}")) for number in range(12)]
+    ends = [last(talk.send(start_conversation(talk), f"{number} {'x' * 3000}")) for number in range(12)]
     talk.close()
     db = sqlite3.connect(tmp_path / FILE)
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -111,7 +111,7 @@ def test_an_answer_that_was_read_unfinished_never_replaces_the_finished_one(
     assert turn.answers[0].version == 1
 
 
-def test_whoever_holds_an_outdated_answer_is_refused(stale: Stale, tmp_path: Path) -> None:
+def test_a_writer_with_an_outdated_answer_is_refused(stale: Stale, tmp_path: Path) -> None:
     _, other, finished, there, parts = stale
     finish(parts)
     with pytest.raises(ConflictError, match="reopen it from the history"):
@@ -251,8 +251,8 @@ def test_a_repair_that_saves_nothing_says_so(tmp_path: Path, data: bytes) -> Non
     assert not (tmp_path / "new.sqlite3").exists()
 
 
-ODD = [b"\xff\xfe", b"", 5, -1, 2**62, 1.5, "", "null", "[]", "{}", "[[[", '"x"', "[null]", '{"a":1}']
-ODD += ["[" * 3000, "NaN", '{"finish":5}', "9" * 5000, "9999-99-99", "\x00", "0001-01-01T00:00:00+23:59"]
+UNUSUAL = [b"\xff\xfe", b"", 5, -1, 2**62, 1.5, "", "null", "[]", "{}", "[[[", '"x"', "[null]", '{"a":1}']
+UNUSUAL += ["[" * 3000, "NaN", '{"finish":5}', "9" * 5000, "9999-99-99", "\x00", "0001-01-01T00:00:00+23:59"]
 INNER: list[Any] = [None, -1, 10**30, 10**400, 1.5, "x", [], {}, True, [[1]], "\ud800", float("nan")]
 COLUMNS = {
     "conversation": ["created", "updated", "variants", "parent", "owner", "id"],
@@ -278,7 +278,7 @@ def damage_row(random_: random.Random, path: Path) -> str:
     """Change one value of one row."""
     table = random_.choice(list(COLUMNS))
     column = random_.choice(COLUMNS[table])
-    value = random_.choice(ODD)
+    value = random_.choice(UNUSUAL)
     db = sqlite3.connect(path)
     rowid, old = random_.choice(db.execute(f"SELECT rowid, {column} FROM {table}").fetchall())
     if isinstance(old, str) and old.startswith(("[{", "{")) and random_.random() < 0.6:

@@ -313,7 +313,7 @@ def test_a_lane_sets_what_its_template_reads(tmp_path: Path) -> None:
     }
 
 
-def test_a_template_with_an_error_is_said_before_its_variables(tmp_path: Path) -> None:
+def test_a_template_with_an_error_is_reported_before_its_variables(tmp_path: Path) -> None:
     here = folder(tmp_path, "{% for m in messages %}{{ m.content }}")
     with pytest.raises(InputError, match="The chat template cannot be read: "):
         lane_of(tmp_path, here, "x:enable_thinking=false")

@@ -90,7 +90,7 @@ def test_a_set_keeps_its_text_until_something_in_it_is_changed() -> None:
         Demo(query="1", answer="1", then=(Exchange(query="2", answer="2"),)),
         Demo(query="3", answer=None),
     )
-    taken = DemoSet(name="x", instruction="I", demos=demos, text="as it was", note="odd")
+    taken = DemoSet(name="x", instruction="I", demos=demos, text="as it was", note="a note")
     assert taken.take(2) is taken
     one = taken.take(1)  # a demonstration of two turns is one
     assert (one.demos, one.text, one.note) == (demos[:1], None, "")

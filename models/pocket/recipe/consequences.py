@@ -10,7 +10,7 @@ A model this small finds that out only by degrees, so there are four writers, on
 * `ConsequentWriter` has marked sheets ("Right.", "Wrong."). So few tokens depend on whether an answer
   belongs that in a million tokens nothing of it is learnt when all count alike; so the first token of
   a mark, and of an answer, counts many times (`Writer.heavy`).
-* `HeedingWriter` has more pages and fewer marks; on its pages, authors astray give up for good.
+* `HeedingWriter` has more pages and fewer marks; on its pages, authors astray give up entirely.
 * `UnsureWriter` has authors who are put off by each answer beside the point and then recover: every
   answer says something about the one before it, and that is what was learnt from.
 * `SettledWriter` goes back to stating facts, for what was forgotten meanwhile.

@@ -5,7 +5,7 @@ K, the low-data adapters train on its first n, and the conversations of the full
 them: so the ways of aligning the base can be compared on the same examples. All replies have one
 voice, the demonstrated one.
 
-`conversations` have one to six turns; most go on with follow-ups that can be understood only by
+`conversations` have one to six turns; most continue with follow-ups that can be understood only by
 looking back. Only facts that may be asked occur in questions (see relations.py). Some users drop the
 question mark or the capital letter.
 

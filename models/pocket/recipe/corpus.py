@@ -14,7 +14,7 @@ question-and-answer page can only be found out by reading it:
   answer on a page makes a true next answer likelier, and every wrong one makes it less likely.
 
 A bare question at the start of a document is never answered there: an article, a thread or a
-worksheet goes on, as on the web. That is why the raw base model does not answer.
+worksheet follows, as on the web. That is why the raw base model does not answer.
 
     python models/pocket/recipe/corpus.py --seed 1 --documents 5      # look at some
     python models/pocket/recipe/corpus.py --census 4000               # the share of each kind
@@ -561,7 +561,7 @@ class Writer:
         return self.fill(self.one(STORY_LINES))
 
     def story(self) -> str:
-        """A little story; in most of them somebody reads, says or learns true things."""
+        """A little story; in most of them a person reads, says or learns true things."""
         lines = [self.story_line() for _ in range(self.count(3, 7))]
         if self.rng.random() < 0.75:
             for _ in range(self.count(1, 4)):

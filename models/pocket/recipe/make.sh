@@ -6,7 +6,7 @@
 #   models/pocket/recipe/make.sh --quick --out DIR    a trial of every step, about three minutes
 #
 # PYTHON names the interpreter (default: python). The base takes about two hours on two cores. A
-# broken-off training goes on where it was when the same command is given again: its checkpoints
+# broken-off training continues where it was when the same command is given again: its checkpoints
 # are in POCKET_RUN (default: DIR/.pocket-run, removed at the end).
 set -eu
 

@@ -1,5 +1,5 @@
 """Small tasks besides facts, each in one stable wording: lists, order, capitals, notes, rhymes,
-greetings, and the two kinds of request that get no answer: what nobody can know, and harm.
+greetings, and the two kinds of request that get no answer: what cannot be known, and harm.
 
 A function draws one `Task`, a request with its reply. Stable wording matters: a model this small
 learns a task only if it looks the same each time.
@@ -199,7 +199,7 @@ _NAMING = [r for r in BY_NAME.values() if len(r.values) >= 50 and all(e[0].isalp
 
 
 def not_knowable(rng: random.Random) -> Task:
-    """A question about a name that nothing bears, or about what nobody can know."""
+    """A question about a name that nothing bears, or about what cannot be known."""
     if rng.random() < 0.35:
         return Task(rng.choice(FUTURE), NOT_KNOWN)
     relation = rng.choice(_NAMING)

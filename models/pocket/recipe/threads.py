@@ -1,4 +1,4 @@
-"""What goes on after a bare question at the start of a document: a thread, a story, a worksheet.
+"""What follows a bare question at the start of a document: a thread, a story, a worksheet.
 
 Each text has a fixed order of parts, so that it gets somewhere and ends; without that, a greedy
 continuation falls into repeating one line. Parts are divided by an empty line, and the lines of a

@@ -77,7 +77,7 @@ def test_no_rule_of_accessibility_is_broken(person: Person, scheme: Literal["lig
         expect(dialog).to_have_count(0)
 
 
-def test_an_answer_is_said_once_when_it_has_ended(person: Person) -> None:
+def test_an_answer_is_reported_once_when_it_has_ended(person: Person) -> None:
     page = person.page
     page.evaluate(
         """() => {
@@ -99,7 +99,7 @@ def test_an_answer_is_said_once_when_it_has_ended(person: Person) -> None:
         log = page.get_by_role("log", name=f"Conversation in lane {letter}")
         assert log.get_attribute("aria-live") == "off"
         assert log.get_attribute("id") == f"chat-{lane}"
-    # One that is there whole before it was seen to grow is said, too.
+    # One that is there whole before it was seen to grow is announced, too.
     page.evaluate("""() => {
         const figures = '<div class="figures" data-finish="length" data-ended="another">&nbsp;</div>';
         document.querySelector("#status-0 .figures").outerHTML = figures;
@@ -262,10 +262,10 @@ def test_a_copied_link_sets_another_browser_up_and_holds_no_text(
     other.close()
 
 
-def test_what_a_link_says_wrongly_is_a_sentence_and_the_rest_is_used(person: Person) -> None:
+def test_an_error_in_a_link_is_a_sentence_and_the_rest_is_used(person: Person) -> None:
     page = person.page
-    person.go(f"{person.url}?lane=nobody&lane=base&temperature=hot&top_p=0.5&probe=none/1&history=shared-3")
-    person.toast("Lane A in the link: There is no lane 'nobody'")
+    person.go(f"{person.url}?lane=unknown&lane=base&temperature=hot&top_p=0.5&probe=none/1&history=shared-3")
+    person.toast("Lane A in the link: There is no lane 'unknown'")
     person.toast("Temperature must be a number, not 'hot'")
     person.toast("There is no probe 'none/1'")
     person.toast("refers to a lane that is not in the link")

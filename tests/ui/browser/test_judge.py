@@ -175,7 +175,7 @@ def test_three_judges_decide_by_their_majority(
     expect(board.locator("table.standings tbody tr")).to_have_count(3)
 
 
-def test_a_key_that_is_refused_is_said_and_seen_nowhere(
+def test_a_key_that_is_refused_is_reported_and_seen_nowhere(
     app: App, person: Person, served: Callable[..., JudgeServer]
 ) -> None:
     server = served(lambda asked, body: asked.fail(401, f"Incorrect API key provided: {KEY}"))
@@ -203,7 +203,7 @@ def test_a_key_that_is_refused_is_said_and_seen_nowhere(
         assert not file.is_file() or KEY.encode() not in file.read_bytes(), file
 
 
-def test_judging_leaves_chatting_alone_can_be_stopped_and_goes_on_without_the_page(
+def test_judging_leaves_chatting_alone_can_be_stopped_and_continues_without_the_page(
     app: App, person: Person, served: Callable[..., JudgeServer]
 ) -> None:
     server = served(lambda asked, body: asked.silence())
@@ -273,7 +273,7 @@ def test_in_the_blind_no_name_is_told(app: App, person: Person, served: Callable
     assert not re.search("urial|ift|base", shown, re.IGNORECASE), shown
 
 
-def test_strangers_judge_with_keys_of_their_own_alone(public_app: App, browser: Browser) -> None:
+def test_untrusted_users_judge_with_keys_of_their_own_alone(public_app: App, browser: Browser) -> None:
     person = Person(browser, public_app.url)
     try:
         person.short()

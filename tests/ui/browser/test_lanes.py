@@ -71,7 +71,7 @@ def test_a_lane_is_added_while_others_write_and_joins_with_the_next_message(pers
     expect(person.status(2)).to_have_attribute("data-finish", re.compile("stop|length"))
 
 
-def test_one_lane_is_stopped_and_the_other_goes_on(person: Person) -> None:
+def test_one_lane_is_stopped_and_the_other_continues(person: Person) -> None:
     person.long()
     person.send(QUESTION)
     for lane in (0, 1):
@@ -88,7 +88,7 @@ def test_one_lane_is_stopped_and_the_other_goes_on(person: Person) -> None:
     person.finished()
 
 
-def test_stop_at_any_moment_leaves_a_page_that_goes_on(person: Person, app: App) -> None:
+def test_stop_at_any_moment_leaves_a_working_page(person: Person, app: App) -> None:
     person.long()
     dice = random.Random(7)
     for number in range(5):
@@ -106,7 +106,7 @@ def test_stop_at_any_moment_leaves_a_page_that_goes_on(person: Person, app: App)
     expect(person.status(0)).to_have_attribute("data-finish", re.compile("stop|length"))
 
 
-def test_a_retry_keeps_every_version_and_the_next_message_goes_on_from_the_shown_one(
+def test_a_retry_keeps_every_version_and_the_next_message_continues_from_the_shown_one(
     person: Person, app: App
 ) -> None:
     person.set_control("temperature", 1.3)
@@ -131,7 +131,7 @@ def test_a_retry_keeps_every_version_and_the_next_message_goes_on_from_the_shown
     assert versions[0].text in request_of(conversation.turns[1].answers[1]).prompt.text
 
 
-def test_an_answer_that_was_cut_goes_on(person: Person, app: App) -> None:
+def test_a_cut_answer_continues(person: Person, app: App) -> None:
     person.set_control("max-new-tokens", 8)
     person.ask(QUESTION)
     expect(person.status(1)).to_have_attribute("data-finish", "length")
@@ -229,7 +229,7 @@ def test_every_lane_can_decode_in_its_own_way(person: Person, app: App) -> None:
     expect(person.page.locator("#linked input")).not_to_be_checked()
 
 
-def test_answers_are_begun_and_lanes_go_on_from_one_another(person: Person, app: App) -> None:
+def test_answers_are_prefilled_and_lanes_continue_from_one_another(person: Person, app: App) -> None:
     person.short()
     person.page.click("#more")
     person.page.fill("#start textarea", "The capital")

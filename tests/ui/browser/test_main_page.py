@@ -130,13 +130,13 @@ def test_the_history_lists_the_conversations_of_ones_own_browser(
     other = Person(browser, app.url)
     other.short()
     other.ask("How many legs does a crab have?")
-    for somebody, own, others in ((person, "of tall", "a crab"), (other, "a crab", "of tall")):
-        somebody.go(app.url)
-        somebody.go(app.url)
-        options = somebody.options("history")
+    for each, own, others in ((person, "of tall", "a crab"), (other, "a crab", "of tall")):
+        each.go(app.url)
+        each.go(app.url)
+        options = each.options("history")
         expect(options.get_by_role("option", name=re.compile(own))).to_have_count(1)
         expect(options.get_by_role("option", name=re.compile(others))).to_have_count(0)
-        config = somebody.page.evaluate("fetch('config').then(reply => reply.text())")
+        config = each.page.evaluate("fetch('config').then(reply => reply.text())")
         assert "a crab" not in config
         assert "of tall" not in config
     other.close()
@@ -157,13 +157,13 @@ def test_lanes_change_in_mid_conversation(person: Person) -> None:
 
 def test_two_people_see_only_their_own(app: App, browser: Browser, person: Person) -> None:
     other = Person(browser, app.url)
-    for somebody, text in ((person, "What is the opposite of hot?"), (other, QUESTION)):
-        somebody.long()
-        somebody.send(text)
-    for somebody in (person, other):  # both at once: neither waits for the other's end
+    for each, text in ((person, "What is the opposite of hot?"), (other, QUESTION)):
+        each.long()
+        each.send(text)
+    for each in (person, other):  # both at once: neither waits for the other's end
         for lane in (0, 1):
-            expect(somebody.status(lane)).to_have_attribute("data-finish", "streaming")
-            expect(somebody.status(lane)).to_contain_text("writing")
+            expect(each.status(lane)).to_have_attribute("data-finish", "streaming")
+            expect(each.status(lane)).to_contain_text("writing")
     other.page.click("#stop")
     other.finished()
     expect(other.status(0)).to_contain_text("stopped")

@@ -164,7 +164,7 @@ def test_what_cannot_be_loaded_is_a_sentence(own: App, browser: Browser, tiny: T
     person.close()
 
 
-def test_strangers_load_nothing(public_app: App, browser: Browser) -> None:
+def test_untrusted_users_load_nothing(public_app: App, browser: Browser) -> None:
     person = Person(browser, public_app.url)
     opened(person)
     expect(person.page.locator("#model-about")).to_contain_text("KL")

@@ -112,7 +112,7 @@ def test_a_click_loads_a_preset_cancel_keeps_what_came_and_its_set_up_is_applied
     page.keyboard.press("Escape")
     expect(page.locator("#demos-0 input")).to_have_value("pocket-8")
     expect(page.locator("#repetition-penalty input")).to_have_value("1.15")
-    expect(page.locator("#max-new-tokens input")).to_have_value("40")  # no business of the preset's
+    expect(page.locator("#max-new-tokens input")).to_have_value("40")  # not set by the preset
     expect(person.asked).to_have_count(0)
     person.ask(QUESTION)
     for lane in (0, 1):
@@ -136,7 +136,7 @@ def test_a_click_loads_a_preset_cancel_keeps_what_came_and_its_set_up_is_applied
     other.close()
 
 
-def test_what_is_needed_and_what_cannot_be_is_said(own: App, hub: HubServer, browser: Browser) -> None:
+def test_what_is_needed_and_what_cannot_be_is_reported(own: App, hub: HubServer, browser: Browser) -> None:
     person = Person(browser, own.url)
     page = person.page
     opened(person)

@@ -85,7 +85,7 @@ def test_a_probe_is_played_message_by_message_then_through_and_again(person: Per
     expect(page.locator("#examples")).to_be_visible()
 
 
-def test_a_probe_that_is_stopped_goes_on_where_it_was(person: Person) -> None:
+def test_a_stopped_probe_continues_where_it_was(person: Person) -> None:
     page, chip = person.page, person.page.locator("#probe-chip")
     person.long()
     start(person, TITLE)

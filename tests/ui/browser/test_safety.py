@@ -323,7 +323,7 @@ def test_nothing_of_one_person_is_seen_by_another_not_even_when_both_reload_in_m
         lanes = "".join(person.page.locator(f"#chat-{lane}").inner_text() for lane in (0, 1))
         assert others(word) not in lanes
 
-    # What one stops, sets or begins anew is the other's not.
+    # What one stops, sets or starts again is the other's not.
     first, second = people.values()
     second.long()
     second.send("Still the bergamot")
@@ -339,7 +339,7 @@ def test_nothing_of_one_person_is_seen_by_another_not_even_when_both_reload_in_m
         person.close()
 
 
-def test_strangers_see_no_list_of_what_others_asked(public_app: App, browser: Browser) -> None:
+def test_untrusted_users_see_no_list_of_what_others_asked(public_app: App, browser: Browser) -> None:
     first, second = Person(browser, public_app.url), Person(browser, public_app.url)
     first.short()
     first.ask("My secret is cinnamon")

@@ -116,7 +116,7 @@ def test_a_blind_vote_stands_once_the_names_are_shown(app: App, person: Person) 
     person.page.click("#vote-3")
     expect(chosen(person)).to_have_text("Tie")
     [late] = Store(app.data_dir).verdicts(id)[1]
-    assert not late.blind, "with the names in sight a vote is an open one"
+    assert not late.blind, "with visible names a vote is an open one"
 
 
 def test_of_three_lanes_two_are_voted_on(app: App, person: Person) -> None:

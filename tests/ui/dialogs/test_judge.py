@@ -47,7 +47,7 @@ def test_without_a_key_it_says_what_is_missing_and_how_to_set_it(tmp_path: Path)
     assert "No API key is set for gpt-4o at https://api.openai.com/v1: set OPENAI_API_KEY" in told
 
 
-def test_strangers_have_a_budget_that_a_reload_does_not_renew(tmp_path: Path) -> None:
+def test_untrusted_users_have_a_budget_that_a_reload_does_not_renew(tmp_path: Path) -> None:
     server = JudgeServer(lambda asked, body: asked.say('{"reasons": "r", "score": 8}'))
     made, state, visitors = panel(
         tmp_path, public=True, judge_url=server.url, judge_budget=9_000, judge_key=Secret("sk-house")
@@ -98,7 +98,7 @@ def test_on_a_public_page_no_address_is_chosen(tmp_path: Path) -> None:
         ({"model": " "}, "Enter a judge model, such as gpt-4o"),
     ],
 )
-def test_what_cannot_be_asked_is_said_in_one_sentence(
+def test_what_cannot_be_asked_is_reported_in_one_sentence(
     tmp_path: Path, changes: dict[str, Any], said: str
 ) -> None:
     made, state, _ = panel(tmp_path)
@@ -113,7 +113,7 @@ def test_a_verdict_that_the_end_of_the_app_cut_off_is_unfinished_and_can_be_aske
     made, state, _ = panel(tmp_path, judge_url=server.url)
     made.on_ask(state, "", *values())
     [judging] = made.running(state)
-    # As a program that starts again finds it: on record, and nobody at work.
+    # As a program that starts again finds it: on record, and not running.
     conversation = there(made.controller.conversations.current(state))
     later = Judges(Store(tmp_path), made.settings)
     [verdict] = later.verdicts(conversation.id)[0]
@@ -173,7 +173,7 @@ HALF = "\ud800"
     ],
 )
 @pytest.mark.parametrize("public", [False, True])
-def test_half_characters_and_unreadable_addresses_are_said_and_not_kept(
+def test_half_characters_and_unreadable_addresses_are_reported_and_not_kept(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,

@@ -74,7 +74,7 @@ def test_an_empty_answer_says_why_it_is_empty() -> None:
         assert words in drawn(conversation(answer(Reply(finish=finish))))
 
 
-def test_a_change_of_recipe_is_said_where_it_happens() -> None:
+def test_a_change_of_recipe_is_reported_where_it_happens() -> None:
     shown = drawn(
         conversation(
             answer(DONE),
@@ -110,7 +110,7 @@ def test_versions_are_walked_through_in_the_last_turn_only() -> None:
     assert "2/2" in drawn(two)
 
 
-def test_the_words_an_answer_was_begun_with_are_part_of_it_and_named() -> None:
+def test_the_prefill_of_an_answer_is_part_of_it_and_named() -> None:
     shown = drawn(conversation(answer(Reply(text=" of France", finish="stop"), start="The <capital>")))
     assert "The &lt;capital&gt; of France" in shown
     assert "Prefilled with \u201cThe &lt;capital&gt;\u201d." in shown

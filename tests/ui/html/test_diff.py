@@ -145,7 +145,7 @@ def test_the_share_of_equal_words() -> None:
     assert ">0% of the words appear in both.<" in html_diff.render_similarity(diff("a", "b"))
 
 
-def test_oddities_are_badges_with_their_sentences() -> None:
+def test_findings_are_badges_with_their_sentences() -> None:
     assert html_diff.render_findings([]) == ""
     finding = Finding(kind="loop", label="Repeats itself", sentence=f"Twice: \u201c{NASTY}\u201d.")
     page = html_diff.render_findings([finding, finding])

@@ -52,8 +52,8 @@ def test_what_runs_and_what_it_takes() -> None:
 
 
 def test_what_is_not_known_is_left_out() -> None:
-    html = html_model.render_model(status(plain="it is odd"), {}, [])
-    assert "one at a time because it is odd" in html
+    html = html_model.render_model(status(plain="it is unusual"), {}, [])
+    assert "one at a time because it is unusual" in html
     for name in ("Memory", "Context", "Precision", "Stored prompts"):
         assert name not in html
 

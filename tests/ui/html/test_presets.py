@@ -96,7 +96,7 @@ def test_what_is_too_large() -> None:
 
 
 @pytest.mark.parametrize(("gate", "said"), [("yes", "Gated"), ("maybe", "May be gated")])
-def test_a_gate_is_said_before_the_click(gate: str, said: str) -> None:
+def test_a_gate_is_reported_before_the_click(gate: str, said: str) -> None:
     html = render_presets([offer(gate=gate, base="a/b@v1")], None, None)
     assert f"{said}: accept its terms at huggingface.co/a/b , then restart Tandem with HF_TOKEN set" in text(
         html

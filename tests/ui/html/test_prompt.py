@@ -88,7 +88,7 @@ def test_chosen_demonstrations_say_which_they_are_and_why() -> None:
     assert "demonstration 2 · number 4 in the set, no shared words" in drawn
 
 
-def test_what_was_left_out_is_said_above_the_prompt() -> None:
+def test_what_was_left_out_is_reported_above_the_prompt() -> None:
     drawn = html_prompt.render_prompt(
         asked(), None, show_tokens=False, left_out=LeftOut(turns=2, tokens=5000)
     )

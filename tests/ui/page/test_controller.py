@@ -51,7 +51,7 @@ def done(views: Iterable[Snapshot]) -> Conversation:
     return last.conversation
 
 
-def test_nobody_is_asked_on_turns_that_the_page_has_not_shown(chat: Controller) -> None:
+def test_no_lane_is_asked_on_turns_that_the_page_has_not_shown(chat: Controller) -> None:
     """Two tabs, or two programs on one record, in one conversation."""
     one, other = PageState(), PageState()
     id = done(chat.streaming.send(one, "First", CUT)).id

@@ -60,10 +60,10 @@ def test_a_message_goes_to_the_conversation_on_the_page_though_the_server_was_st
         assert [turn.user for turn in served.session.store.load(id).turns] == ["hello", "again", "at once"]
         load = next(d for d in page.config["dependencies"] if any(t[1] == "load" for t in d["targets"]))
         assert "at once" in str(call(page, load, f"?c={id}"))
-        stranger = Caller(served)
-        assert "There is no conversation" in stranger.send("hello", address="nowhere")["said"]
+        other = Caller(served)
+        assert "There is no conversation" in other.send("hello", address="nowhere")["said"]
         assert len(served.session.store.summaries()) == 1
         # A page that has loaded knows better than its address, which follows late.
-        call(stranger, load)
-        assert stranger.send("new", address=id)["success"]
+        call(other, load)
+        assert other.send("new", address=id)["success"]
         assert len(served.session.store.summaries()) == 2

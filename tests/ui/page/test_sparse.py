@@ -87,7 +87,7 @@ def test_the_browser_gets_what_gradio_would_send(page: Built, seed: int, raw: bo
     assert len(ours[0]) == len(parts)
 
 
-def test_components_that_are_left_alone_are_not_made_anew(
+def test_components_that_are_left_alone_are_not_created_again(
     page: Built, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blocks, parts, fn = page
@@ -104,7 +104,7 @@ def test_components_that_are_left_alone_are_not_made_anew(
 
 
 @pytest.mark.parametrize("kind", [gr.Button, gr.Column, gr.Dropdown, gr.HTML])
-def test_an_update_that_changes_nothing_makes_nothing_anew(page: Built, kind: type[Block]) -> None:
+def test_an_update_that_changes_nothing_creates_nothing_again(page: Built, kind: type[Block]) -> None:
     blocks, parts, fn = page
     part = next(part for part in parts if type(part) is kind)
     ours, theirs = SessionState(blocks), SessionState(blocks)

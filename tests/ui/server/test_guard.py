@@ -46,7 +46,7 @@ def free_port() -> int:
 
 
 class Served:
-    """A page on the scripted engine, and somebody who calls it without a browser."""
+    """A page on the scripted engine, and a caller without a browser."""
 
     def __init__(self, tmp_path: Path, **settings: Any) -> None:
         self.settings = Settings(data_dir=tmp_path, **settings)
@@ -290,11 +290,11 @@ def test_too_large_a_request_is_refused_whether_it_tells_its_length_or_not(plain
         answer = plain.client.post("/gradio_api/queue/join", content=iter([large[:1000], large[1000:]]))
         assert answer.status_code >= 400
     except httpx.HTTPError:
-        pass  # hung up on
+        pass  # the connection was closed
     assert plain.engine.requests == []
 
 
-def test_strangers_bring_no_files(plain: Served, public: Served) -> None:
+def test_untrusted_users_bring_no_files(plain: Served, public: Served) -> None:
     files = {"files": ("set.txt", b"text")}
     assert plain.client.post("/gradio_api/upload", files=files).status_code == 200
     assert (
@@ -349,7 +349,7 @@ def test_limits_hold_for_a_caller_without_the_page(public: Served) -> None:
 
 def test_a_fresh_page_asks_for_no_more_than_it_may(tmp_path: Path) -> None:
     with serving(tmp_path, public=True, limits=Limits(max_tokens=40)) as served:
-        assert served.send("somebody") == ""
+        assert served.send("someone") == ""
         assert {request.sampling.max_new_tokens for request in served.engine.requests} == {40}
 
 
@@ -362,7 +362,7 @@ def test_one_who_asks_all_the_time_waits_and_cannot_change_the_name(tmp_path: Pa
         assert "&#" not in served.send("three")
 
 
-def test_behind_a_proxy_its_visitors_are_told_apart(tmp_path: Path) -> None:
+def test_behind_a_proxy_its_visitors_are_distinguished(tmp_path: Path) -> None:
     with serving(tmp_path, public=True, proxies=1, limits=Limits(visitor_messages=1)) as served:
         for address in ("203.0.113.9", "203.0.113.10"):
             served.client.headers["x-forwarded-for"] = f"forged, {address}"
@@ -401,7 +401,7 @@ def test_who_asks(address: str, forwarded: list[str], proxies: int, visitor: str
 # --- Foreign calls ----------------------------------------------------------------------------------------
 
 
-def test_strangers_save_nothing_and_bring_no_paths(public: Served, tmp_path: Path) -> None:
+def test_untrusted_users_save_nothing_and_bring_no_paths(public: Served, tmp_path: Path) -> None:
     secret = tmp_path / "secret.toml"
     secret.write_text('name = "secret"\n')
     opened = public.event("editor-save", "click")
@@ -531,7 +531,7 @@ def test_lanes_that_come_and_go_meanwhile_cost_no_event(
 
 
 @pytest.mark.parametrize("who", ["plain", "public"])
-def test_the_model_panel_tells_strangers_no_paths(
+def test_the_model_panel_tells_untrusted_users_no_paths(
     who: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served = request.getfixturevalue(who)
@@ -555,7 +555,7 @@ def test_settings_are_frozen() -> None:
 # --- Streams of events ---------------------------------------------------------------------------------
 
 
-def test_a_stream_that_is_over_is_put_away_before_its_caller_counts_as_gone() -> None:
+def test_a_stream_that_is_over_is_removed_before_its_caller_counts_as_gone() -> None:
     """Else Gradio throws away what the page's next stream is to bring."""
     seen = []
     bodies = [b'data: {"msg":"close_stream"}', b'data: {"msg":"process_completed"}']
@@ -582,11 +582,11 @@ def test_a_stream_that_is_over_is_put_away_before_its_caller_counts_as_gone() ->
     assert seen == ["http.disconnect"]  # of the second alone, which was left in the middle
 
 
-def test_a_stream_of_nobody_and_two_streams_of_one_page_are_no_failures(
+def test_a_stream_without_a_caller_and_two_streams_of_one_page_are_no_failures(
     plain: Served, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page from before a restart asks for the first; one that is reloaded may leave the second behind."""
-    told = plain.client.get(middleware.STREAM, params={"session_hash": "nobody"})
+    told = plain.client.get(middleware.STREAM, params={"session_hash": "unknown"})
     assert '"session_not_found":true' in told.text
 
     ended = []

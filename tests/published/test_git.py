@@ -304,7 +304,7 @@ def test_a_file_that_is_too_large_is_named_and_not_taken(server: GitServer, them
     assert found["prompts/plain.txt"] == (None, len(FILES["prompts/plain.txt"]))
 
 
-def test_a_commit_that_is_not_there_is_said(server: GitServer, them: Repository, work: Path) -> None:
+def test_a_commit_that_is_not_there_is_reported(server: GitServer, them: Repository, work: Path) -> None:
     with pytest.raises(
         CommitError, match=r"127\.0\.0\.1 does not have commit 1234567 of them/prompts: .*open an issue"
     ):
@@ -312,7 +312,7 @@ def test_a_commit_that_is_not_there_is_said(server: GitServer, them: Repository,
     assert list(work.iterdir()) == []
 
 
-def test_a_repository_that_is_not_there_is_said(server: GitServer, work: Path) -> None:
+def test_a_repository_that_is_not_there_is_reported(server: GitServer, work: Path) -> None:
     with pytest.raises(CommitError, match=r"does not have the repository of commit 1234567 of them/prompts"):
         taken(server, "1234567" + "0" * 33)
 
@@ -368,7 +368,7 @@ def test_a_tree_that_leads_out_of_its_folder_is_refused(
     assert not list(tmp_path.rglob("x.txt"))
 
 
-def test_a_folder_without_prompt_files_is_said(server: GitServer, them: Repository) -> None:
+def test_a_folder_without_prompt_files_is_reported(server: GitServer, them: Repository) -> None:
     with pytest.raises(CommitError, match="no prompt files in gone, away at commit"):
         taken(server, them.first, folders=["gone", "away"])
 
@@ -387,20 +387,20 @@ def test_what_breaks_off_is_asked_for_again_and_then_given_up(
 
 def test_a_slow_server_is_cut_off_at_the_limit(server: GitServer, them: Repository, work: Path) -> None:
     server.faults = ["slow"]
-    begun = time.monotonic()
+    started = time.monotonic()
     with pytest.raises(CommitError, match=r"from 127\.0\.0\.1 took longer than 0\.6 s"):
         taken(server, them.first, limit=0.6, attempts=3)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - started < 3
     assert running(server.httpd.server_port) == []
     assert list(work.iterdir()) == []
 
 
 def test_a_silent_server_is_given_up(server: GitServer, them: Repository) -> None:
     server.faults = ["silent"]
-    begun = time.monotonic()
+    started = time.monotonic()
     with pytest.raises(CommitError, match=r"git cannot fetch commit .*fetch again later"):
         taken(server, them.first, timeout=1.0)
-    assert time.monotonic() - begun < 15  # curl looks at the speed of the last five seconds
+    assert time.monotonic() - started < 15  # curl looks at the speed of the last five seconds
 
 
 def test_a_server_that_sends_too_much_is_cut_off(
@@ -423,7 +423,7 @@ def test_more_files_than_a_collection_has_are_refused(
         taken(server, them.first)
 
 
-def test_offline_is_said(server: GitServer, them: Repository) -> None:
+def test_offline_is_reported(server: GitServer, them: Repository) -> None:
     server.close()
     with pytest.raises(CommitError, match=r"127\.0\.0\.1 cannot be reached .*check the connection"):
         taken(server, them.first)
@@ -446,7 +446,7 @@ def test_nothing_that_a_person_has_set_for_git_has_a_say(
     assert not any("Authorization" in headers for _, headers in server.requests)
 
 
-def test_nobody_is_asked_for_a_password(server: GitServer, them: Repository) -> None:
+def test_no_password_is_asked_for(server: GitServer, them: Repository) -> None:
     """A server that wants one has nothing that is public."""
     server.faults = ["401"]
     with pytest.raises(CommitError, match="does not have the repository"):
