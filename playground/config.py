@@ -33,14 +33,14 @@ class Settings:
     """The settings of a Tandem process."""
 
     base: str = "models/pocket"
-    """Hugging Face Hub id or folder of the base model. "models/pocket" is the bundled model."""
+    """Hugging Face Hub ID or folder of the base model. "models/pocket" is the bundled model."""
     preset: str | None = None
     """Preset that sets the base model and suggests other settings.
 
     None if the base was specified directly.
     """
     adapters: tuple[tuple[str, str], ...] = ()
-    """Adapters in addition to those in `adapters/`, as (name, Hub id or folder) pairs."""
+    """Adapters in addition to those in `adapters/`, as (name, Hub ID or folder) pairs."""
     quantize: Quantize = "auto"
     """Quantization of the base. "auto" selects 4-bit on CUDA; on a CPU, only if the float32 weights do not
     fit in memory.

@@ -106,9 +106,10 @@ def _advice(
     n = _first(fewer, lambda each: count(each()) <= wanted)
     if n < len(fewer):
         most = len(fewer) - 1 - n
-        return f"k={most} is the largest that fits; you can also let the lane drop what does not fit"
-    if len(messages) > 1:
-        return "start a new conversation, or let the lane drop the oldest turns"
+        drop = " or overflow=drop-turns" if len(messages) > 1 else ""
+        return f"k={most} is the largest that fits; you can also set overflow=drop-demos{drop} for the lane"
+    if len(messages) > 1 and variant.overflow != "drop-turns":
+        return "start a new conversation, or let the lane drop the oldest turns with overflow=drop-turns"
     return "send a shorter message"
 
 

@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 LOOK_EVERY = 0.1
 """Polling interval in seconds for loading progress and for answers in progress."""
 SOURCE_LIMIT = 500
-"""Maximum number of characters in a path or Hub id."""
+"""Maximum number of characters in a path or Hub ID."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -107,7 +107,7 @@ class ModelSwitch:
         """Start loading another base model, with all adapters requested for it so far.
 
         Args:
-            source: a folder or a Hub id.
+            source: a folder or a Hub ID.
             quantize: precision, as in `Settings.quantize`.
 
         Raises:
@@ -191,7 +191,7 @@ class ModelSwitch:
         """Start loading an additional adapter for the running base model.
 
         Args:
-            source: a folder or a Hub id.
+            source: a folder or a Hub ID.
             name: name of the adapter; by default, the last part of its source.
 
         Raises:
@@ -375,11 +375,11 @@ def _check_source(source: Any, what: str) -> str:
         what: subject of the error message, such as "The base".
 
     Raises:
-        InputError: the source cannot be a path or a Hub id.
+        InputError: the source cannot be a path or a Hub ID.
     """
     text = source.strip() if isinstance(source, str) else ""
     if not text:
-        raise InputError(f"{what} is empty: enter a folder or a Hugging Face Hub id.")
+        raise InputError(f"{what} is empty: enter a folder or a Hugging Face Hub ID.")
     if len(text) > SOURCE_LIMIT or not text.isprintable():
-        raise InputError(f"{what} is neither a path nor a Hugging Face Hub id: check the spelling.")
+        raise InputError(f"{what} is neither a path nor a Hugging Face Hub ID: check the spelling.")
     return text

@@ -26,14 +26,14 @@ def open_library(settings: Settings) -> Library:
 
 
 def open_judging(settings: Settings) -> JudgingSession:
-    """Open a session for judging recorded conversations, without loading a model.
+    """Open a session for judging recorded conversations on the command line, without loading a model.
 
     Raises:
         InputError: the database cannot be opened.
     """
     library = Library(base=settings.base, data_dir=settings.data_dir)
     library.read_rubrics_and_probes(data_dir=settings.data_dir)
-    return JudgingSession(library, Judges(Store(settings.data_dir), settings))
+    return JudgingSession(library, Judges(Store(settings.data_dir), settings, on_page=False))
 
 
 def open_session(settings: Settings) -> Session:

@@ -137,7 +137,7 @@ def test_a_lane_that_refuses_asks_as_long_as_one_token_is_free() -> None:
     most = max(k for k in range(5) if count(lane(k=k).aligner(TALK)) + 2 <= whole)
     assert str(caught.value) == (
         f"The prompt has {whole} tokens, but prompt and answer must fit in a context of {whole}: k={most} is "
-        "the largest that fits; you can also let the lane drop what does not fit."
+        "the largest that fits; you can also set overflow=drop-demos or overflow=drop-turns for the lane."
     )
 
 
@@ -170,11 +170,13 @@ def test_what_fits_is_asked_whole_and_what_never_fits_is_refused(overflow: Overf
 
 def test_a_lane_without_demonstrations_is_told_what_it_can_do() -> None:
     bare = Variant(name="base", aligner=raw.Aligner(), sampling=Sampling())
-    with pytest.raises(InputError, match="start a new conversation"):
+    with pytest.raises(InputError, match="let the lane drop the oldest turns with overflow=drop-turns"):
         context_fit.fit(bare, TALK, count, 6)
     with pytest.raises(InputError, match="send a shorter message"):
         context_fit.fit(bare, TALK[:1], count, 2)
     dropping = dataclasses.replace(bare, overflow="drop-turns")
+    with pytest.raises(InputError, match="send a shorter message"):
+        context_fit.fit(dropping, TALK, count, 2)
     assert there(context_fit.fit(dropping, TALK, count, 4).left_out).turns == 2
     # It has no demonstrations to leave out, which changes nothing.
     with pytest.raises(InputError):

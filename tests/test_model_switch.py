@@ -155,7 +155,7 @@ def test_where_memory_is_tight_answers_under_way_are_waited_for_and_new_messages
     [
         ("./nowhere", "There is no model folder ./nowhere"),
         ("owner/absent-of-this-name", "is not on this machine, and the Hugging Face Hub cannot be reached"),
-        ("not a name", "neither a local folder nor a Hugging Face Hub id"),
+        ("not a name", "neither a local folder nor a Hugging Face Hub ID"),
         ("prompts", "has no config.json"),
         ("broken", "cannot be loaded as a language model"),
         ("empty", "could not be loaded"),

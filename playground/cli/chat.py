@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any
 
@@ -100,9 +100,14 @@ def chat(
         print_error(unsaved)
     if json_output:
         print_json(chat_json(conversation))
-    print_warnings(session.status(), settings, session.library.refused)
-    if session.status().state == "failed":
-        fail(session.status().note, FAILURE)
+    status = session.status()
+    unanswered = find_unanswered(conversation)
+    # The sentence that is printed last, by `fail` or by `exit_if_unanswered`.
+    final = unanswered[0].answers[0].reply.error if unanswered else None
+    final = status.note if status.state == "failed" else final
+    print_warnings(status, settings, session.library.refused, {final})
+    if status.state == "failed":
+        fail(status.note, FAILURE)
     exit_if_unanswered(conversation)
 
 
@@ -185,10 +190,10 @@ def answer_json(answer: Answer) -> dict[str, Any]:
 def exit_if_unanswered(conversation: Conversation) -> None:
     """Exit with an error status if every lane in a turn failed.
 
-    The status is 2 (invalid input) if no request could be built from the messages, for example because the
-    messages do not fit the context, and 1 (failure) otherwise.
+    The status is 2 (invalid input) if no request could be built from the messages, for example because they
+    do not fit the context, and 1 (failure) otherwise.
     """
-    failed = [turn for turn in conversation.turns if all(answer.reply.error for answer in turn.answers)]
+    failed = find_unanswered(conversation)
     if not failed:
         return
     answers = [answer for turn in failed for answer in turn.answers]
@@ -200,11 +205,22 @@ def exit_if_unanswered(conversation: Conversation) -> None:
     )
 
 
-def print_warnings(status: Status, settings: Settings, refused: Mapping[str, str]) -> None:
-    """Print warnings about the base and the configured adapters on standard error."""
+def find_unanswered(conversation: Conversation) -> list[Turn]:
+    """Return the turns in which every lane failed."""
+    return [turn for turn in conversation.turns if all(answer.reply.error for answer in turn.answers)]
+
+
+def print_warnings(
+    status: Status, settings: Settings, refused: Mapping[str, str], reported: Container[str | None] = ()
+) -> None:
+    """Print warnings about the base and the adapters in the settings on standard error, each one once.
+
+    Args:
+        reported: sentences that are reported elsewhere, which are not printed here.
+    """
     named = {name for name, _ in settings.adapters}
     adapters = [entry for entry in status.adapters if entry.card.name in named]
     reasons = [entry.error or entry.warning for entry in adapters]
-    for sentence in (*status.warnings, *refused.values(), *reasons):
-        if sentence:
+    for sentence in dict.fromkeys((*status.warnings, *refused.values(), *reasons)):
+        if sentence and sentence not in reported:
             print_error(sentence)

@@ -29,4 +29,5 @@ def history(
     for summary in summaries:
         updated = summary.updated.astimezone().strftime("%Y-%m-%d %H:%M")
         title = " ".join(summary.title.split())
-        print_text(f"{summary.id}  {updated}  {summary.turns} turns  {title[:60]}")
+        turns = f"{summary.turns} turn{'' if summary.turns == 1 else 's'}"
+        print_text(f"{summary.id}  {updated}  {turns}  {title[:60]}")

@@ -18,7 +18,9 @@ from playground.terminal import print_error, print_text
 
 
 def judge(
-    id: Annotated[str, typer.Argument(help="Id of a recorded conversation, as shown by `history`.")],
+    id: Annotated[
+        str, typer.Argument(metavar="ID", help="ID of a recorded conversation, as shown by `history`.")
+    ],
     *,
     rubric: Annotated[
         str | None, typer.Option(help="Name of the rubric: single, pairwise, aspects...")
@@ -32,7 +34,9 @@ def judge(
         ),
     ] = None,
     turns: Annotated[str | None, typer.Option(help="Turns to judge, for example 1,2. Default: all.")] = None,
-    lanes: Annotated[str | None, typer.Option(help="Lanes to judge, for example 1,3. Default: all.")] = None,
+    lanes: Annotated[
+        str | None, typer.Option(help="Lanes to judge, for example A,C or 1,3. Default: all.")
+    ] = None,
     scope: Annotated[
         str,
         typer.Option(help="What to judge: turn, or conversation for the whole conversation up to each turn."),

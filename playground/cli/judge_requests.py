@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast, get_args
 
@@ -10,6 +10,7 @@ from playground.judging.client import JudgeModel
 from playground.judging.judge_names import check_judges, read_judge
 from playground.judging.request import JudgeRequest, split_lanes
 from playground.judging_session import JudgingSession
+from playground.lanes.letters import lane_letter
 from playground.rubrics.candidates import answered_lanes
 from playground.rubrics.known_answer import PAIR_RUBRIC, REFERENCE
 from playground.rubrics.known_answer import RUBRIC as REFERENCE_RUBRIC
@@ -30,7 +31,7 @@ class RequestOptions:
     turns: str | None = None
     """Comma-separated turn numbers, from 1; None for all turns."""
     lanes: str | None = None
-    """Comma-separated lane numbers, from 1; None for all lanes with an answer."""
+    """Comma-separated lane letters, or numbers from 1; None for all lanes with an answer."""
     scope: str = "turn"
     samples: int = 1
 
@@ -59,8 +60,8 @@ def read_requests(
         raise InputError(f"--scope must be turn or conversation, not {options.scope!r}.")
     who = _read_who(session, options)
     requests = []
-    for turn in _read_numbers(options.turns, "--turns", len(conversation.turns), "turn"):
-        lanes = _read_numbers(options.lanes, "--lanes", len(conversation.variants), "lane")
+    for turn in _read_turns(options.turns, len(conversation.turns)):
+        lanes = _read_lanes(options.lanes, len(conversation.variants))
         if not options.lanes:
             lanes = [lane for lane in lanes if lane in answered_lanes(conversation, turn)]
         if options.turns is None and not lanes:
@@ -114,22 +115,30 @@ def _request(
     )
 
 
-def _read_numbers(text: str | None, flag: str, count: int, thing: str) -> list[int]:
-    """Parse comma-separated one-based numbers into zero-based indices.
+def _read_turns(turns: str | None, count: int) -> list[int]:
+    """Parse comma-separated turn numbers, from 1, into indices. Without text, return all indices."""
+    indices = {str(turn + 1): turn for turn in range(count)}
+    return _read_list(
+        turns, indices, f"--turns must be a comma-separated list of turn numbers from 1 to {count}"
+    )
 
-    If `text` is None, return all indices.
-    """
+
+def _read_lanes(lanes: str | None, count: int) -> list[int]:
+    """Parse comma-separated lane letters or numbers into indices. Without text, return all indices."""
+    letters = {lane_letter(lane): lane for lane in range(count)}
+    numbers = {str(lane + 1): lane for lane in range(count)}
+    allowed = f"lane letters from A to {lane_letter(count - 1)}, or of lane numbers from 1 to {count}"
+    return _read_list(lanes, letters | numbers, f"--lanes must be a comma-separated list of {allowed}")
+
+
+def _read_list(text: str | None, indices: Mapping[str, int], rule: str) -> list[int]:
+    """Parse comma-separated names of indices. Raises InputError with `rule` for an unknown name."""
     if text is None:
-        return list(range(count))
-    found = []
-    for part in text.split(","):
-        if not part.strip().isdecimal() or len(part.strip()) > 9 or not 1 <= int(part) <= count:
-            raise InputError(
-                f"{flag} must be a comma-separated list of {thing} numbers from 1 to {count}, not "
-                f"{text!r:.60}."
-            )
-        found.append(int(part) - 1)
-    return found
+        return sorted(set(indices.values()))
+    names = [part.strip().upper() for part in text.split(",")]
+    if not all(name in indices for name in names):
+        raise InputError(f"{rule}, not {text!r:.60}.")
+    return [indices[name] for name in names]
 
 
 def judge_all(session: JudgingSession, requests: Sequence[JudgeRequest]) -> list[tuple[int, Verdict]]:

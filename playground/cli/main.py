@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from playground.cli.bench import bench
@@ -14,13 +16,34 @@ from playground.cli.judge import judge
 from playground.cli.prompt import prompt
 from playground.cli.serve import serve
 from playground.config import prepare_environment
+from playground.terminal import print_text
+from playground.version import find_version
+
+
+def print_version(is_given: bool) -> None:
+    """Print Tandem's version and exit, if the option is given."""
+    if is_given:
+        print_text(find_version())
+        raise typer.Exit
+
 
 app = typer.Typer(
-    help="Compare ways of aligning one base language model, side by side.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def read_global_options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=print_version),
+    ] = False,
+) -> None:
+    """Compare ways of aligning one base language model, side by side."""
+
+
 for command in (serve, chat, prompt, judge, history, fetch, doctor, bench):
     add_command(app, command)
 

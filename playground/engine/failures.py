@@ -27,7 +27,7 @@ def explain_loading_failure(error: Exception, base: str) -> str:
 
     Args:
         error: the exception; its traceback is printed if it is unexpected.
-        base: the folder or Hub id of the base model.
+        base: the folder or Hub ID of the base model.
     """
     if isinstance(error, InputError):
         return str(error)

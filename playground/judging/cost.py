@@ -104,11 +104,13 @@ def price_tokens(tokens_in: int, tokens_out: int, prices: Prices | None) -> tupl
 class JudgeBudget:
     """The token budget for one user's judgments. Thread-safe."""
 
-    def __init__(self, limit: int | None) -> None:
+    def __init__(self, limit: int | None, on_page: bool = True) -> None:
         """
         Args:
             limit: the maximum number of tokens; None for no limit.
+            on_page: whether the user is on the page, where an API key can be entered.
         """
+        self._advice = "enter your own API key" if on_page else "raise --judge-budget"
         self.limit = limit
         self._used = 0
         self._lock = threading.Lock()
@@ -133,7 +135,7 @@ class JudgeBudget:
             if self.limit is not None and self._used + tokens > self.limit:
                 raise InputError(
                     f"This judgment may use up to {tokens} tokens, but only {self.left} of this session's "
-                    f"{self.limit} judging tokens are left: enter your own API key, or judge fewer answers "
+                    f"{self.limit} judging tokens are left: {self._advice}, or judge fewer answers "
                     "at a time."
                 )
             self._used += tokens

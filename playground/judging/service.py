@@ -25,8 +25,13 @@ from playground.types import Conversation, InputError, Verdict
 class Judges:
     """Service that calls judges and records their verdicts. Thread-safe. No method blocks on a judge."""
 
-    def __init__(self, store: Store, settings: Settings | None = None) -> None:
+    def __init__(self, store: Store, settings: Settings | None = None, on_page: bool = True) -> None:
+        """
+        Args:
+            on_page: whether users are on the page, where they can enter their own API key.
+        """
         self.store = store
+        self._on_page = on_page
         self.settings = settings or Settings()
         self._shared = SharedState(store=store)
         self._judgings: dict[str, Judgment] = {}
@@ -81,7 +86,7 @@ class Judges:
         In public mode, the budget is 0 unless a budget is configured.
         """
         limit = self.settings.judge_budget
-        return JudgeBudget(0 if limit is None and self.settings.public else limit)
+        return JudgeBudget(0 if limit is None and self.settings.public else limit, self._on_page)
 
     # --- Judging ----------------------------------------------------------------------------------
 
@@ -131,7 +136,7 @@ class Judges:
     ) -> list[Judging]:
         """Start a judgment for each plan. If any plan is rejected, start none."""
         for plan in plans:
-            if plan.new_calls() and (missing := without_key(plan.judge)):
+            if plan.new_calls() and (missing := without_key(plan.judge, self._on_page)):
                 raise InputError(missing)
         if self._closed:
             raise InputError("Tandem is shutting down: restart it to judge.")

@@ -38,7 +38,7 @@ class Library:
     """Demonstration sets, adapter cards, rubrics and probes by name, for one base model."""
 
     base: str
-    """Name of the base model, as given by the user: a Hub id or a path."""
+    """Name of the base model, as given by the user: a Hub ID or a path."""
     demo_sets: dict[str, DemoSet] = field(default_factory=dict)
     adapters: dict[str, AdapterCard] = field(default_factory=dict)
     """Adapters made for this base model."""
@@ -303,7 +303,7 @@ def _names(table: Mapping[str, object]) -> str:
 
 
 def _local_source(base: str, root: Path) -> Source | None:
-    """Return the path of the local base model; None if it is a Hub id or an invalid path."""
+    """Return the path of the local base model; None if it is a Hub ID or an invalid path."""
     try:
         source = find_source(base, root)
     except InputError:

@@ -21,7 +21,7 @@ def read_adapter(folder: Path, name: str | None = None, source: str | None = Non
     Args:
         folder: folder with `adapter_config.json` and the weights.
         name: name of the adapter; defaults to the name in its card, or else the name of the folder.
-        source: origin of the adapter, for example a Hub id; defaults to `folder`.
+        source: origin of the adapter, for example a Hub ID; defaults to `folder`.
 
     Raises:
         InputError: the folder is not an adapter, or its card or chat template cannot be read.

@@ -34,7 +34,7 @@ class PresetAdapter:
 
     name: str
     source: str
-    """Hub id or folder of the adapter."""
+    """Hub ID or folder of the adapter."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class Preset:
     description: str
     """One-sentence description of the preset."""
     base: str
-    """Folder or Hub id of the base model, optionally with a pinned version (@revision)."""
+    """Folder or Hub ID of the base model, optionally with a pinned version (@revision)."""
     parameters: int
     licence: str
     gate: Gate = "no"
@@ -180,7 +180,7 @@ def _read_preset(entry: Any, path: Path, at: At) -> Preset:
 def _read_adapter(table: Any, path: Path, at: At) -> PresetAdapter:
     check_table(table, path, {"name": str, "source": str}, {}, at)
     if not table["source"].strip() or not table["source"].isprintable():
-        raise InputError(f"{place(path, at, 'source')}: source must be a Hub id or a folder.")
+        raise InputError(f"{place(path, at, 'source')}: source must be a Hub ID or a folder.")
     name = check_name(table["name"], f"{place(path, at, 'name')}: the name")
     return PresetAdapter(name=name, source=table["source"].strip())
 

@@ -26,7 +26,7 @@ class Source:
     folder: Path | None = None
     """The local folder; None for a Hub repository."""
     repository: str | None = None
-    """The Hub id, ``owner/name``; None for a folder."""
+    """The Hub ID, ``owner/name``; None for a folder."""
     revision: str | None = None
     """Branch, tag or commit of the Hub repository; None for the default branch."""
     file: str | None = None
@@ -64,12 +64,12 @@ def find_source(name: str, root: Path = ROOT) -> Source:
     if looks_like_path(repository) or Path(repository).parts[:1] == ("models",):
         what = "file" if name.lower().endswith(GGUF) else "model folder"
         hint = " (for a file on the Hub, write owner/name:FILE.gguf)" if what == "file" else ""
-        raise InputError(f"There is no {what} {name}: check the path, or specify a Hub id{hint}.")
+        raise InputError(f"There is no {what} {name}: check the path, or specify a Hub ID{hint}.")
     return Source(name=name, repository=repository, revision=revision, file=file)
 
 
 def looks_like_path(source: str) -> bool:
-    """Return whether `source` looks like a local path rather than a Hub id (``owner/name``)."""
+    """Return whether `source` looks like a local path rather than a Hub ID (``owner/name``)."""
     id, _ = _split_revision(_split_file(source)[0])
     return id.startswith((".", "/", "~", "\\")) or id.count("/") > 1 or ":\\" in source or "\\" in id
 

@@ -48,7 +48,7 @@ class AdapterCard:
 
     name: str
     source: str
-    """Location of the adapter's files: a folder or a Hugging Face Hub id."""
+    """Location of the adapter's files: a folder or a Hugging Face Hub ID."""
     base_model: str
     """The base model that the adapter was trained on, according to its card or PEFT's adapter_config.json."""
     label: str

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -234,7 +236,10 @@ def test_a_bad_message_file_is_refused_in_one_sentence(case: str, tmp_path: Path
     ("arguments", "said"),
     [
         (["chat", "Hi", "--lane", "unknown"], "There is no lane 'unknown': choose one of base"),
-        (["chat", "Hi", "--lane", "urial:demos=none"], "There is no demonstration set 'none'"),
+        (
+            ["chat", "Hi", "--lane", "base", "--lane", "urial:demos=none"],
+            "Lane B, 'urial:demos=none': There is no demonstration set 'none'",
+        ),
         (["chat", " "], "A message is empty"),
         (["chat", "Hi", "--temperature", "-1"], "Temperature must be 0 (greedy) or more, not -1.0"),
         (["chat", "Hi", "--top-p", "0"], "Top-p must be above 0 and at most 1"),
@@ -290,6 +295,27 @@ def test_an_adapter_without_weights_is_one_sentence_and_other_lanes_answer(tmp_p
     assert base["error"] is None
     assert "adapter_model.safetensors" in x["error"]
     assert result.stderr.decode().strip() == x["error"]
+
+
+def test_the_error_of_a_lane_is_printed_once_on_each_stream(tmp_path: Path) -> None:
+    other = adapter_of_another_name(tmp_path)
+    (other / "adapter_model.safetensors").unlink()
+    result = tandem("chat", "Hi", "--lane", "x", "--adapter", f"x={other}", "--data-dir", tmp_path)
+    assert result.returncode != 0
+    for stream in (result.stdout, result.stderr):
+        assert stream.decode().count("adapter_model.safetensors") == 1, stream
+    assert result.stderr.startswith(b"No lane answered message 1: ")
+
+
+def test_the_version_is_the_one_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    result = invoke("--version")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, f"{project['version']}\n", "")
+
+
+def test_help_texts_write_id_in_capitals() -> None:
+    for command in ("serve", "chat", "prompt", "judge", "doctor"):
+        assert not re.findall(r"\b[Ii]ds?\b", invoke(command, "--help").stdout)
 
 
 def test_a_hub_model_without_a_network_is_one_sentence(tmp_path: Path) -> None:
@@ -377,3 +403,4 @@ def test_history_lists_what_chat_recorded(tmp_path: Path) -> None:
     rows = json.loads(tandem("history", "opposite", "--json", "--data-dir", tmp_path).stdout)
     assert [(row["title"], row["turns"]) for row in rows] == [("What is the opposite of hot?", 1)]
     assert json.loads(tandem("history", "nothing", "--json", "--data-dir", tmp_path).stdout) == []
+    assert "  1 turn  What is" in invoke("history", "--data-dir", tmp_path).stdout

@@ -149,12 +149,14 @@ def test_a_judge_that_fails_is_one_sentence_and_status_1(
         ),
         (
             ("--judge", "m", "--lanes", "x"),
-            "--lanes must be a comma-separated list of lane numbers from 1 to 2, not 'x'",
+            "--lanes must be a comma-separated list of lane letters from A to B, or of lane numbers from 1 "
+            "to 2, not 'x'",
         ),
+        (("--judge", "m", "--lanes", "A,C"), "not 'A,C'"),
         (("--judge", "m", "--scope", "all"), "--scope must be turn or conversation, not 'all'"),
         (("--judge", "m", "--judge-url", "x"), "The judge's address must begin with http"),
         (("--judge", "m", "--judge-budget", "many"), "--judge-budget must be an integer number of tokens"),
-        (("--judge", "m", "--judge-budget", "100"), "of this session's 100 judging tokens are left"),
+        (("--judge", "m", "--judge-budget", "100"), "judging tokens are left: raise --judge-budget, or"),
         (
             ("--judge", "reference", "--rubric", "single"),
             "has the rubrics known-answer and known-answer-pair",
@@ -173,6 +175,16 @@ def test_without_a_key_and_an_address_it_says_how_to_set_them(
 ) -> None:
     result = judge(conversation.id, "--judge", "gpt-4o", OPENAI_API_KEY="", TANDEM_JUDGE_URL="")
     failed(result, 2, "No API key is set for gpt-4o at https://api.openai.com/v1: set OPENAI_API_KEY")
+    assert "for this session" not in result.stderr.decode()
+
+
+@pytest.mark.parametrize("lanes", ["B", "b", " 2 "])
+def test_a_lane_to_judge_is_a_letter_or_a_number(
+    judge: Judge, conversation: Conversation, lanes: str
+) -> None:
+    arguments = ("--judge", "reference", "--turns", "1", "--lanes", lanes, "--json")
+    [verdict] = json.loads(judge(conversation.id, *arguments).stdout)["verdicts"]
+    assert verdict["lanes"] == [1]
 
 
 def test_an_unknown_conversation_is_reported(judge: Judge) -> None:

@@ -362,7 +362,7 @@ def test_a_hub_that_is_down_is_a_sentence(server: HubServer, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("name", ["no spaces here", "a..b/c", "x" * 300])
 def test_what_is_no_id_is_reported(server: HubServer, name: str) -> None:
-    with pytest.raises(InputError, match="is neither a local folder nor a Hugging Face Hub id"):
+    with pytest.raises(InputError, match="is neither a local folder nor a Hugging Face Hub ID"):
         hub.find_folder(name)
 
 

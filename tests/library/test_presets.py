@@ -135,7 +135,7 @@ WRONG = [
     ({"adapters": "3"}, "adapters must be a list of tables"),
     ({"adapters": "[3]"}, "expected a table"),
     ({"adapters": '[{name = "a"}]'}, "missing key 'source'"),
-    ({"adapters": '[{name = "a", source = ""}]'}, "source must be a Hub id or a folder"),
+    ({"adapters": '[{name = "a", source = ""}]'}, "source must be a Hub ID or a folder"),
     ({"adapters": '[{name = "a", source = "b"}, {name = "a", source = "c"}]'}, "two of its adapters"),
 ]
 

@@ -51,7 +51,7 @@ def find_folder(
     format, nor the training state.
 
     Args:
-        source: a folder, Hub id or GGUF file, in the form accepted by `sources.find_source`. For a GGUF file,
+        source: a folder, Hub ID or GGUF file, in the form accepted by `sources.find_source`. For a GGUF file,
             the folder that contains it is returned.
         only: patterns of the required files; None for all files of a model or adapter.
         report: called with the download progress.
@@ -216,7 +216,7 @@ def _explain_errors(found: Source) -> Iterator[None]:
         yield
     except errors.HFValidationError as error:
         raise InputError(
-            f"{name!r} is neither a local folder nor a Hugging Face Hub id (owner/name): check the spelling."
+            f"{name!r} is neither a local folder nor a Hugging Face Hub ID (owner/name): check the spelling."
         ) from error
     except errors.GatedRepoError as error:
         how = (

@@ -23,7 +23,7 @@ def measure_cached(source: str) -> Cached:
     """Measure how much of a base model or adapter is already on this machine.
 
     Args:
-        source: a folder, Hub id or GGUF file, in the form accepted by `sources.find_source`.
+        source: a folder, Hub ID or GGUF file, in the form accepted by `sources.find_source`.
     """
     found = find_source(source)
     if found.folder is not None:

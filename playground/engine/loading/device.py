@@ -48,7 +48,7 @@ def choose_options(settings: Settings, base: Base, device: torch.device) -> dict
         if settings.quantize == "4bit":
             raise InputError(
                 f"{settings.base} is a GGUF file, whose weights are always dequantised: omit --quantize, or "
-                "use the model's folder or Hub id for 4-bit weights."
+                "use the model's folder or Hub ID for 4-bit weights."
             )
         return options
     if base.method is not None:

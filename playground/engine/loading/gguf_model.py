@@ -61,7 +61,7 @@ def check_available(header: GgufFile) -> None:
     if importlib.util.find_spec("gguf") is None:
         raise InputError(
             f"{header.path} is a GGUF file, which requires a package that is not installed: run "
-            "python -m pip install gguf, or use the model's folder or Hub id."
+            "python -m pip install gguf, or use the model's folder or Hub ID."
         )
     from transformers.integrations.gguf import GGUF_CONFIG_ARCHS
     from transformers.modeling_gguf_pytorch_utils import GGUF_SUPPORTED_ARCHITECTURES
@@ -71,7 +71,7 @@ def check_available(header: GgufFile) -> None:
     if name not in known:
         raise InputError(
             f"{header.path} has the architecture {header.architecture!r}, which Transformers cannot load "
-            "from GGUF: use the model's folder or Hub id with safetensors files."
+            "from GGUF: use the model's folder or Hub ID with safetensors files."
         )
 
 
@@ -273,7 +273,7 @@ def check_tensors(header: GgufFile, model: Any) -> None:
 def _refuse_lossy(header: GgufFile, what: str) -> InputError:
     return InputError(
         f"{header.path} cannot be reproduced exactly: Transformers' GGUF loader ignores {what}. Use the "
-        "model's folder or Hub id with safetensors files instead."
+        "model's folder or Hub ID with safetensors files instead."
     )
 
 

@@ -121,13 +121,18 @@ def _is_openai(server: str) -> bool:
     return urlsplit(server.strip()).hostname == urlsplit(OPENAI).hostname
 
 
-def without_key(judge: JudgeModel) -> str | None:
-    """Return a sentence explaining how to set the API key if the judge needs one but has none, else None."""
+def without_key(judge: JudgeModel, on_page: bool = True) -> str | None:
+    """Return a sentence explaining how to set the API key if the judge needs one but has none, else None.
+
+    Args:
+        on_page: whether the user is on the page, where a key can be entered.
+    """
     if judge.key or not _is_openai(judge.server):
         return None
+    enter = ", enter a key for this session," if on_page else ""
     return (
         f"No API key is set for {judge.model} at {clean(judge.server)}: set OPENAI_API_KEY before starting "
-        "Tandem, enter a key for this session, or set TANDEM_JUDGE_URL to another server."
+        f"Tandem{enter} or set TANDEM_JUDGE_URL to another server."
     )
 
 

@@ -117,7 +117,7 @@ class ModelLoadingDialog(ModelDialog):
                 self.cancel = small_button("Cancel", "change-cancel", visible=False)
 
     def _compose_base(self) -> None:
-        self.base = self._compose_field("Another base", "Folder or Hub id", "load-base", 3)
+        self.base = self._compose_field("Another base", "Folder or Hub ID", "load-base", 3)
         self.precision = gr.Dropdown(
             PRECISIONS,
             value="auto",
@@ -130,7 +130,7 @@ class ModelLoadingDialog(ModelDialog):
         self.load_base = small_button("Load", "load-base-go", min_width=72)
 
     def _compose_adapter(self) -> None:
-        self.adapter = self._compose_field("Another adapter", "Folder or Hub id", "load-adapter", 3)
+        self.adapter = self._compose_field("Another adapter", "Folder or Hub ID", "load-adapter", 3)
         self.name = self._compose_field("Called", "its name", "load-name", 1)
         self.load_adapter = small_button("Load", "load-adapter-go", min_width=72)
 

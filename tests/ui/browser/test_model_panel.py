@@ -143,7 +143,7 @@ def test_what_cannot_be_loaded_is_a_sentence(own: App, browser: Browser, tiny: T
     opened(person)
     load(person, "base", "./nowhere")
     expect(change(person)).to_contain_text(
-        "There is no model folder ./nowhere: check the path, or specify a Hub id."
+        "There is no model folder ./nowhere: check the path, or specify a Hub ID."
     )
     load(person, "base", "prompts")
     expect(change(person)).to_contain_text("has no config.json")
