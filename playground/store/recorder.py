@@ -186,7 +186,7 @@ class Recorder:
             self._note(id, error)
             return False
         except Exception as error:  # a conversation that cannot be written must not block other conversations
-            log.error("Conversation %s cannot be written.", id, exc_info=error)
+            log.error("Could not save conversation %s.", id, exc_info=error)
             self._note(id, OutsideError(f"Conversation {id} cannot be written: {error}."))
             with self._changed:
                 self._unwritten.pop(id, None)
