@@ -149,7 +149,7 @@ def _read_number(score: Any, scale: tuple[float, float]) -> Reading:
     if usable and not huge:
         value = exact_score_in(strip_decoration(str(score)), scale[1], whole=True)
     if value.kind != "one":
-        quoted = "a huge number" if huge else _quote(score)
+        quoted = "a number that is too large" if huge else _quote(score)
         return Reading(
             error=f"The score in the reply is {quoted}, not a number from {scale[0]:g} to {scale[1]:g}."
         )

@@ -109,7 +109,7 @@ class ChatFormatControls:
         return {self.instruction: gr.update(choices=self._list_instructions(state))}
 
     def _list_instructions(self, state: PageState | None = None, name: str = "") -> list[tuple[str, str]]:
-        """Return the demonstration sets whose instruction can serve as the system message."""
+        """Return the demonstration sets whose instruction can be used as the system message, and "none"."""
         sets = dict.fromkeys([*self.controller.catalog.sets(state), *([name] if name else [])])
         return [("none", ""), *((each, each) for each in sets)]
 

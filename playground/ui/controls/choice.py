@@ -1,9 +1,9 @@
 """Controls whose range or choices can change while the page is open.
 
 Gradio validates a value against the choices last sent by the server, but the browser may send an event before
-it has received them. For example, K may still be 3 when a set of two demonstrations has just been selected.
-Gradio would reject the whole event. These controls accept such values, which are then validated by the
-handlers.
+it has received these choices. For example, K may still be 3 when a set of two demonstrations has just been
+selected. Gradio would reject the whole event. These controls accept such values, which are then validated by
+the handlers.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ class DecodingControls:
 
         Args:
             suffix: suffix of the HTML element ids.
-            most: the page's limit on new tokens, or None for no limit.
+            most: maximum number of new tokens per answer, or None for no limit.
         """
         self.suffix, self.most = suffix, most
         self._by_name: dict[str, Any] = {}
@@ -212,7 +212,7 @@ class DecodingControls:
         return self.set_some({**values, "stop": written})
 
     def set_some(self, parameters: Mapping[str, Any]) -> Updates:
-        """Return UI updates for the given parameters, which must include every preset parameter."""
+        """Return UI updates for the given parameters. `parameters` must contain every preset parameter."""
         updates = self._mark(parameters) if parameters else {}
         for name, value in parameters.items():
             part = self._by_name[name]

@@ -38,7 +38,7 @@ CONTROLS = (
 )
 """A lane's controls, named after `Recipe` fields, in the order in which handlers receive their values."""
 EMPTY = {"pick": "first", "overflow": "refuse", "stop_rule": "own", "think": "drop"}
-"""Defaults for controls without a selection. The default of all other controls is ""."""
+"""Default values for controls without a selection. All other controls default to ""."""
 OVERFLOW_LABELS = {
     "refuse": "reject it and show token counts",
     "drop-turns": "drop the oldest turns",
@@ -191,7 +191,7 @@ class Lane:
     # --- Drawing ----------------------------------------------------------------------------------
 
     def list_presets(self, spec: str | None = None) -> list[tuple[str, str]]:
-        """Return the presets to choose from. `spec` is included even if it is not a preset."""
+        """Return the lane presets as (label, spec) pairs, including `spec` even if it is not a preset."""
         cards = self.controller.catalog.cards()
         choices = offer_lanes(cards.values(), self.controller.catalog.has_base_format())
         if spec and spec not in {lane for _, lane in choices}:

@@ -66,7 +66,7 @@ class CompareDialog(Dialog):
         return self.attempt(act)
 
     def on_turn(self, state: PageState, turn: Any) -> Updates:
-        """Show the answers in another turn."""
+        """Show the answers from a different turn."""
         return self.attempt(lambda: self._render_turn(state, turn))
 
     def on_choice(self, state: PageState, turn: Any, left: Any, right: Any) -> Updates:

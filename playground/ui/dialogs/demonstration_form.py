@@ -1,4 +1,4 @@
-"""The demonstration editor's form for the queries and answers of one demonstration."""
+"""The demonstration editor's form for editing the queries and answers of one demonstration."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Turn:
 
 
 class DemonstrationForm:
-    """The form, which is initially hidden. Create it inside a `gr.Blocks` context.
+    """Form for editing one demonstration, initially hidden. Create it inside a `gr.Blocks` context.
 
     The editor connects the Cancel and Apply buttons.
     """

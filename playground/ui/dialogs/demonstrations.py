@@ -1,4 +1,4 @@
-"""The demonstration editor, which shows a set as cards that can be enabled, moved, edited and added."""
+"""The demonstration editor, which shows a set as cards. Cards can be enabled, moved, edited and added."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ class DemonstrationEditor(Dialog):
     # --- Content ----------------------------------------------------------------------------------
 
     def _render(self, state: PageState, compare: Any = None) -> Updates:
-        """Return UI updates for all components except the field for the name of a new set.
+        """Return UI updates for all components except the name field for new sets.
 
         Args:
             state: the page's state.

@@ -35,7 +35,7 @@ from playground.ui.page.controller.conversations import answered_lanes_on_page
 from playground.ui.page.state import PageState
 
 ACTS = ("judge", "judge-stop", "judge-again", "verdict")
-"""Actions of the buttons below an answer."""
+"""Actions performed by the buttons below an answer."""
 
 
 class JudgeRow:
@@ -89,7 +89,7 @@ class JudgeDialog(Dialog):
 
         Args:
             state: the page's state.
-            draw_marks: returns UI updates that draw the lanes with their verdicts.
+            draw_marks: function that returns UI updates showing the verdicts in all lanes.
             outputs: the components updated by `draw_marks`.
         """
         self._draw_marks = draw_marks
@@ -117,7 +117,7 @@ class JudgeDialog(Dialog):
         return self.attempt(lambda: self.open_on(state, None))
 
     def on_turn(self, state: PageState, *values: Any) -> Updates:
-        """Offer the lanes that have an answer in the chosen turn."""
+        """Update the lane choices to the lanes that have an answer in the chosen turn."""
 
         def act() -> Updates:
             form = read_form(values)
@@ -226,7 +226,7 @@ class JudgeDialog(Dialog):
 
         Args:
             state: the page's state.
-            turn: index of the turn; None for the last one.
+            turn: index of the turn; None for the last turn.
             verdict: a verdict to request again; its settings prefill the form.
 
         Raises:
@@ -271,7 +271,7 @@ class JudgeDialog(Dialog):
         return self.controller.session.running_judgments(id) if id else []
 
     def draw_running(self, state: PageState) -> Updates:
-        """Return UI updates for the stop buttons, and start the timer if there is something to draw.
+        """Return UI updates for the stop buttons, and start the timer if verdicts must be redrawn.
 
         Only the timer's handler stops the timer, because that handler also draws judgments that have just
         finished.

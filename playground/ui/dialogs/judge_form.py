@@ -31,7 +31,7 @@ SERVER_LIMIT = 500
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeForm:
-    """The untrusted values of the dialog's controls, as sent by a browser. They can be of any type."""
+    """Untrusted values of the dialog's controls, as sent by a browser. A value can have any type."""
 
     turn: Any
     scope: Any = "turn"
@@ -161,7 +161,7 @@ class JudgeControls:
 
     @property
     def inputs(self) -> list[Block]:
-        """The controls whose values are passed to `read_form`, in the order that it requires."""
+        """The controls whose values are passed to `read_form`, in the required order."""
         return [self._by_name[field.name] for field in fields(JudgeForm)]
 
     @property

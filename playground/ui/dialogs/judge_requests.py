@@ -100,10 +100,10 @@ class JudgeRequests:
         return tuple(judges)
 
     def start(self, state: PageState, request: JudgeRequest) -> None:
-        """Start the judgments for a request, charged to the visitor's budget.
+        """Start the judgments for a request, and charge them to the visitor's budget.
 
         Raises:
-            InputError: too many judgments are running, an API key is missing, or the budget is too small.
+            InputError: too many judgments are in progress, an API key is missing, or the budget is too small.
         """
         session = self.controller.session
         if request.judges and len(session.running_judgments(request.conversation.id)) >= MOST_RUNNING:
@@ -186,7 +186,7 @@ class JudgeRequests:
         return sorted(self.controller.session.rubric_names(), key=lambda name: (name != "single", name))
 
     def propose(self, state: PageState, conversation: Conversation, turn: int) -> JudgeForm:
-        """Return the initial form for a turn, with the last entered judge or the configured default judge."""
+        """Return the initial form for a turn. The judge is the last one entered or the configured default."""
         own = self.settings.judge_model
         by_rule = own in (None, REFERENCE) and self.controller.session.has_known_answer(conversation, turn)
         return JudgeForm(

@@ -89,8 +89,8 @@ class ModelLoadingDialog(ModelDialog):
         """Create the hidden dialog.
 
         Args:
-            session: provides the model's status.
-            model_switch: loads models.
+            session: session that provides the model's status.
+            model_switch: object that loads models.
             state: the page's state, in which `preset` is the preset being loaded by this page.
             waiting: the timer to start when the model has changed. The timer updates the page's lanes and
                 model label.

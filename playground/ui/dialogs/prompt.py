@@ -1,4 +1,4 @@
-"""Dialog that shows the exact text and tokens of a lane's prompt, for the next answer or an earlier one."""
+"""Dialog that shows the exact text and tokens of a lane's next prompt or of an earlier prompt."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class PromptDialog(Dialog):
             lanes: the lanes whose Prompt buttons open the dialog.
             box: the message box.
             controls: the components with the lane settings.
-            read: returns the lane settings from the page's state and the values of the controls.
+            read: function that builds the lane settings from the page's state and the controls' values.
         """
         self._read, self._lanes = read, len(lanes)
         for lane in lanes:

@@ -29,7 +29,7 @@ VOTES = (
     ("Blind votes", "The lane names were hidden from the voter.", True),
     ("Open votes", "The lane names were visible to the voter.", False),
 )
-"""The two vote sections, as (title, description, whether the section counts blind or open votes)."""
+"""The two vote sections, as (title, description, blind) tuples. `blind` is True for blind votes."""
 
 
 class ScoresDialog(HtmlDialog):
@@ -39,8 +39,8 @@ class ScoresDialog(HtmlDialog):
         """Create the hidden dialog.
 
         Args:
-            session: provides the verdicts.
-            controller: provides the history's owner and the adapters.
+            session: session that provides the verdicts.
+            controller: controller that provides the history's owner and the adapters.
             public: whether to count only conversations shown on this page.
         """
         self.session, self.controller, self.public = session, controller, public
@@ -57,7 +57,7 @@ class ScoresDialog(HtmlDialog):
 
         Args:
             opener: the button that opens the dialog.
-            render_page: returns UI updates for the page after its conversation has changed.
+            render_page: function that returns UI updates for the page after its conversation has changed.
             page_outputs: the components updated by `render_page`.
         """
         self._render_page = render_page
@@ -100,7 +100,7 @@ class ScoresDialog(HtmlDialog):
         return note + ("".join(sections) or html_scores.NOTHING)
 
     def _find_conversations(self, state: PageState) -> list[Conversation]:
-        """Return the conversations to count: those with verdicts, unless their lanes are still hidden."""
+        """Return the conversations with verdicts. A conversation still in blind mode is excluded."""
         if self.public:
             judged = self.session.list_judged(ids=state.own)
         else:
@@ -128,7 +128,7 @@ class ScoresDialog(HtmlDialog):
 
 
 def _keep_votes(conversations: Iterable[Conversation], blind: bool) -> list[Conversation]:
-    """Return the conversations with their verdicts reduced to blind votes or to open votes."""
+    """Return the conversations with only their blind votes or, if `blind` is False, only their open votes."""
 
     def counts(verdict: Verdict) -> bool:
         return verdict.judge == HUMAN and verdict.blind == blind

@@ -1,4 +1,4 @@
-"""Keyboard shortcuts: the mapping from keys to buttons, and the list of shortcuts shown in a dialog.
+"""Keyboard shortcuts: their keys and buttons, and the list of shortcuts shown in a dialog.
 
 Plain data, independent of Gradio. Letter keys are combined with Alt, avoiding combinations that open a
 browser menu. A shortcut clicks the actual button, so it has no effect while that button is disabled.

@@ -1,4 +1,4 @@
-"""HTML for inspecting answers: differences between two answers, warnings, and text after an answer's end.
+"""HTML for inspecting answers: differences, warnings, and text generated after the end of an answer.
 
 Pure functions, independent of Gradio. Model output is escaped by the functions in `text`. Nothing is conveyed
 by color alone: elements with the class "unseen" contain text for screen readers.

@@ -43,7 +43,7 @@ def render_meter(
     room: int,
     left_out: LeftOut | None = None,
 ) -> str:
-    """Render the next prompt's context usage by kind of part, and the context remaining for the answer.
+    """Render how much of the context each kind of prompt part uses, and how much remains for the answer.
 
     Args:
         context: context length in tokens, shared by prompt and answer; None while the model is loading.
@@ -120,7 +120,7 @@ def render_prompt(
 
 
 def _label_part(part: Part, count: int | None, retrieved: Sequence[SelectedDemo]) -> str:
-    """Label a part with its kind, its number, its retrieval match if any, and its token count if known."""
+    """Return a prompt part's label: kind and number, plus retrieval match and token count if available."""
     label = part.kind if part.number is None else f"{part.kind} {part.number}"
     if part.kind == "demonstration" and part.number is not None and part.number <= len(retrieved):
         label += f" · {_describe_retrieval(retrieved[part.number - 1])}"

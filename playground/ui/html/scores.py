@@ -1,7 +1,8 @@
-"""HTML for the scoreboard: win rates and scores with intervals, and vote-judge disagreements.
+"""HTML for the scoreboard: win rates and scores with confidence intervals, and disagreements between votes
+and judges.
 
-Pure functions, independent of Gradio. All names are escaped. Every interval is shown both as a bar and as
-text.
+Pure functions, independent of Gradio. All names are escaped. Every confidence interval is shown both as a
+bar and as text.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def _render_share_row(label: str, share: Share, bold: bool = False) -> str:
 def render_bar(
     value: float | None, interval: tuple[float, float] | None, scale: tuple[float, float] = (0.0, 1.0)
 ) -> str:
-    """Render an interval as a bar with a point at the value, without numbers."""
+    """Render a value and its confidence interval as a bar, without numbers."""
     low, high = scale
 
     def place(figure: float) -> float:
@@ -223,14 +224,14 @@ def _render_share(share: Share) -> str:
 
 
 def _render_panel(panel: Panel) -> str:
-    """Render a judge panel: its inter-judge agreement and each judge's biases."""
+    """Render the agreement between the judges of a panel, and each judge's biases."""
     rows = "".join(
         f'<tr><th scope="row">{reveal(judge.judge)}</th><td>{_render_share_or_dash(judge.with_majority)}</td>'
         f"<td>{_render_share_or_dash(judge.inconsistent)}</td><td>{_render_share_or_dash(judge.first_place)}</td>"
         f"<td>{_render_share_or_dash(judge.longer)}</td></tr>"
         for judge in panel.judges
     )
-    heads = ("judge", "with the majority", "inconsistent", "first shown wins", "longer wins")
+    heads = ("judge", "with the majority", "inconsistent", "wins when shown first", "longer wins")
     columns = "".join(f'<th scope="col">{head}</th>' for head in heads)
     table = (
         f'<h4>The judges</h4><div class="wide"><table class="standings"><thead><tr>{columns}</tr></thead>'

@@ -1,7 +1,7 @@
 """HTML for the verdicts and votes below an answer.
 
 Pure functions, independent of Gradio. Judge output is untrusted, like model output, and is escaped. Lanes are
-identified only by letter, so that the identity of blind lanes is not revealed.
+identified only by letter, because their names must not be revealed in blind mode.
 """
 
 from __future__ import annotations
@@ -79,7 +79,9 @@ def render_marks(
     running: Collection[str],
     costs: Mapping[str, Cost],
 ) -> dict[int, str]:
-    """Render the marks below a lane's answers, keyed by turn index. Turns without marks are omitted.
+    """Render the votes and verdicts below a lane's answers, keyed by turn index.
+
+    Turns without votes or verdicts are omitted.
 
     Args:
         lane: index of the lane.

@@ -18,7 +18,7 @@ from playground.ui.page.votes import Votes
 
 
 class Actions:
-    """Controller for the visibility of other features' components, based on the available actions."""
+    """Visibility logic for other features' components, based on the available actions."""
 
     def __init__(
         self,
@@ -46,8 +46,8 @@ class Actions:
             stop: button shown while answers are being generated.
             probe_row: row shown while a probe is playing.
             votes: row shown when there are two answers to compare.
-            judge: dialog whose buttons cancel judgments.
-            address: notified when the number of lanes or the probe changes.
+            judge: judge dialog, whose buttons for cancelling judgments are shown or hidden.
+            address: hidden text boxes, updated when the number of lanes or the probe changes.
             hidden_lanes: notice shown if the conversation has more lanes than the page.
         """
         self.controller = controller
@@ -96,7 +96,7 @@ class Actions:
         }
 
     def _draw_hidden_lanes(self, state: PageState) -> Update:
-        """Return the UI update for the notice about lanes of the conversation that are not on the page."""
+        """Return the UI update for the notice about conversation lanes not shown on the page."""
         current = self.controller.conversations.current(state)
         hidden = count_hidden_lanes(state, current) if current else 0
         notice = html_labels.hidden_lanes(state.lanes, hidden) if hidden else ""

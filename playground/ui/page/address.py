@@ -29,7 +29,7 @@ class Controls:
     mode: gr.Dropdown
     modes: Sequence[str]
     defaults: Sequence[str]
-    """Lane specs of a fresh page, one per lane."""
+    """Default lane specs for a new page, one per lane."""
 
 
 class Address:
@@ -45,9 +45,9 @@ class Address:
         self.link = self._hidden_textbox("link")
         """Query string containing all settings."""
         self.kept = self._hidden_textbox("kept")
-        """Query string of the non-default settings, used in the address bar and when a page is reopened."""
+        """Query string of the non-default settings, shown in the address bar and used to restore the page."""
         self.moved = self._hidden_textbox("moved")
-        """Value that changes whenever a linked setting without its own control changes."""
+        """Value that changes whenever the number of lanes or the probe changes."""
 
     def _hidden_textbox(self, id: str) -> gr.Textbox:
         return gr.Textbox("", visible="hidden", elem_id=id, elem_classes="nowhere", container=False)
@@ -69,7 +69,7 @@ class Address:
         say("Link copied. It includes the lanes, decoding parameters and probe, but no messages.")
 
     def draw_moved(self, state: PageState) -> Updates:
-        """Return the UI updates required after a change of the lanes or the probe."""
+        """Return UI updates to send after the number of lanes or the probe has changed."""
         return {self.moved: f"{state.lanes} {state.probe or ''}"}
 
     # --- From the controls to a link --------------------------------------------------------------------
@@ -105,10 +105,10 @@ class Address:
     # --- From a link to the controls ----------------------------------------------------------------------
 
     def follow(self, state: PageState, pairs: Sequence[tuple[str, str]], controls: Controls) -> Updates:
-        """Apply the settings from the page address, with a warning for each unusable setting.
+        """Apply the settings from the page address, and show a warning for each invalid setting.
 
         Args:
-            state: state of a fresh page.
+            state: state of a new page.
             pairs: query parameters in the address, as (name, value) pairs.
             controls: controls to set.
         """
@@ -142,7 +142,7 @@ class Address:
         return updates
 
     def take_up(self, state: PageState, probe: str, problems: list[str]) -> None:
-        """Select the probe specified in a link, if it exists."""
+        """Select the probe specified in a link. If it does not exist, append an error to `problems`."""
         try:
             self.controller.probes.find(probe)
             state.probe = probe
@@ -165,7 +165,7 @@ FOLLOW = "(id, kept) => tandemAddress(id, kept)"
 
 
 def _limit_tokens(way: link.DecodingSettings, most: int | None) -> link.DecodingSettings:
-    """Return the decoding parameters, with the number of new tokens capped at the page's limit."""
+    """Return the decoding parameters with `max_new_tokens` capped at `most`."""
     tokens = way.sampling.max_new_tokens
     sampling = replace(way.sampling, max_new_tokens=tokens if most is None else min(tokens, most))
     return replace(way, sampling=sampling)

@@ -1,4 +1,4 @@
-"""Lane arrangement: adding, swapping, duplicating and removing lanes; 2x2, blind and history modes."""
+"""Buttons for arranging lanes, and controls for the 2x2 layout, blind mode and history mode."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Arrangement:
         self.blind = small_button("Blind", "blind")
 
     def compose_mode(self) -> None:
-        """Add the history mode control, which selects the lane whose earlier answers each lane sees."""
+        """Add the history mode control, which determines whose earlier answers each prompt contains."""
         self.mode = Choice(
             [*HISTORY_MODES[:3], HISTORY_MODES[-1]],
             value="own",
@@ -98,7 +98,7 @@ class Arrangement:
         return attempt(act, self.add)
 
     def on_square(self, state: PageState, values: Values) -> Updates:
-        """Set up the lanes base, base + URIAL, IFT and IFT + URIAL in a new conversation."""
+        """Start a new conversation with the lanes base, base + URIAL, IFT and IFT + URIAL."""
 
         def act() -> Updates:
             _refuse_while_blind(state)
@@ -117,7 +117,7 @@ class Arrangement:
         return attempt(act, self.add)
 
     def on_blind(self, state: PageState, values: Values) -> Updates:
-        """Start a blind conversation (lanes shuffled, names hidden), or reveal the current lane names."""
+        """Start a conversation in blind mode (lanes shuffled, names hidden), or reveal the lane names."""
 
         def act() -> Updates:
             if state.blind:
@@ -135,7 +135,7 @@ class Arrangement:
         """Return a handler that reorders the lanes.
 
         Args:
-            lane: number of the lane whose button was pressed.
+            lane: the lane whose button was pressed.
             move: function that returns the new order, given the lane's number and the number of lanes.
         """
 
@@ -162,7 +162,7 @@ class Arrangement:
     # --- Updates ------------------------------------------------------------------------------------
 
     def draw(self, state: PageState) -> Updates:
-        """Return UI updates for lane visibility and available actions."""
+        """Return UI updates that show the visible lanes and enable the available actions."""
         modes = [
             mode
             for mode in HISTORY_MODES
@@ -183,7 +183,10 @@ def _refuse_while_blind(state: PageState) -> None:
 
 
 def _move_leader(mode: Any, order: Sequence[int]) -> str:
-    """Return the history mode for a new lane order, in which the mode's lane may have moved or be missing."""
+    """Return the history mode to use after the lanes have been reordered.
+
+    The lane that a shared mode refers to may have been moved or removed.
+    """
     name, _, leader = str(mode).partition("-")
     if not leader:
         return name
@@ -191,7 +194,7 @@ def _move_leader(mode: Any, order: Sequence[int]) -> str:
 
 
 def swap(lane: int, lanes: int) -> list[int]:
-    """Return the new order after swapping `lane` with the next lane, or the last lane with the first."""
+    """Return the lane order after swapping `lane` with the next lane. The first lane follows the last."""
     order = list(range(lanes))
     other = (lane + 1) % lanes
     order[lane], order[other] = order[other], order[lane]
@@ -199,13 +202,13 @@ def swap(lane: int, lanes: int) -> list[int]:
 
 
 def duplicate(lane: int, lanes: int) -> list[int]:
-    """Return the new order of `lanes` lanes after duplicating `lane`."""
+    """Return the order of `lanes` lanes after duplicating `lane`."""
     order = list(range(lanes))
     return [*order[: lane + 1], lane, *order[lane + 1 :]]
 
 
 def remove(lane: int, lanes: int) -> list[int]:
-    """Return the new order of `lanes` lanes after removing `lane`.
+    """Return the order of `lanes` lanes after removing `lane`.
 
     Raises:
         InputError: `lane` is the only lane.

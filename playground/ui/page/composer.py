@@ -103,7 +103,7 @@ class Composer:
         return [self.box, self.send, self.stop, self.retry, self.replay]
 
     def connect(self, events: PageEvents, stream: AnswerStream, lanes: Lanes) -> None:
-        """Connect the buttons, including those in the lanes' messages."""
+        """Connect the buttons, including the buttons below the messages in each lane."""
         self.inputs: PageInputs = events.inputs
         self.stream = stream
         stream.on([self.send.click, self.box.submit], self.on_send, also=[self.box])
@@ -186,9 +186,9 @@ class Composer:
         return handler
 
     def on_stop(self, lane: int | None) -> Callable[[PageState], None]:
-        """Return a handler that stops `lane`, or all lanes if `lane` is None.
+        """Return a handler that stops generation in `lane`, or in all lanes if `lane` is None.
 
-        The stream draws the final view.
+        The page is then updated by the handler that streams the answers.
         """
 
         def handler(state: PageState) -> None:

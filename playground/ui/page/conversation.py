@@ -1,4 +1,4 @@
-"""The conversation on the page: its turns, and buttons to edit, branch, undo, leave and reopen it."""
+"""The conversation view, with buttons to edit, branch, undo, leave and reopen conversations."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ConversationView:
         Args:
             controller: provides the conversation.
             public: whether public mode is on; if so, the history is hidden.
-            address: stores the conversation's id.
+            address: hidden text boxes, one of which contains the conversation's id.
         """
         self.controller, self.address = controller, address
         self._public = public
@@ -94,7 +94,7 @@ class ConversationView:
         """Connect the buttons.
 
         Args:
-            events: event wiring of the page.
+            events: event wiring for the page.
             lanes: lanes in which the turns are shown.
             arrangement: controls that depend on the number of lanes.
             decoding: decoding controls, set when a conversation is reopened.
@@ -102,7 +102,7 @@ class ConversationView:
             box: message box.
             judge: judge dialog, which can be opened from an answer.
             prompt_dialog: dialog that shows an answer's prompt.
-            after: dialog that shows the text generated after the stop.
+            after: dialog that shows the text generated after the end of an answer.
         """
         self.lanes, self.arrangement, self.decoding, self.actions = lanes, arrangement, decoding, actions
         self.box, self.judge, self.prompt_dialog, self.after = box, judge, prompt_dialog, after
@@ -218,7 +218,7 @@ class ConversationView:
         return updates
 
     def draw_opened(self, state: PageState) -> Updates:
-        """Return UI updates for a recorded conversation, including its most recent lanes and decoding."""
+        """Return UI updates that show a recorded conversation and apply its latest lanes and decoding."""
         conversation = self.controller.conversations.require_current(state)
         return {**self.set_controls(state, conversation), **self.draw(state)}
 
@@ -255,7 +255,10 @@ class ConversationView:
         return updates
 
     def draw_marks(self, state: PageState) -> Updates:
-        """Return UI updates for all turns with verdicts and votes, except answers still being generated."""
+        """Return UI updates for all turns, including verdicts and votes.
+
+        The last turn is omitted while its answers are being generated.
+        """
         conversation = self.controller.conversations.current(state)
         if conversation is None or not conversation.turns:
             return {}
@@ -270,7 +273,7 @@ class ConversationView:
     def render_turns(
         self, state: PageState, conversation: Conversation, lane: Lane, turns: Iterable[int], note: str = ""
     ) -> str:
-        """Render turns of one lane, with verdicts and votes. `note` is the placeholder for empty answers."""
+        """Render a lane's turns with verdicts and votes. `note` is shown in answers that have no text yet."""
         cards, turns = self.controller.catalog.cards(), list(turns)
         answer = _last_answer(conversation, lane.number)
         writing = turns == [len(conversation.turns) - 1] and answer is not None and not answer.reply.finish

@@ -27,7 +27,7 @@ class Decoding:
 
         Args:
             lanes: all lanes, each of which has its own decoding controls.
-            most: the page's limit on new tokens, or None for no limit.
+            most: maximum number of new tokens per answer, or None for no limit.
         """
         self.lanes = lanes
         self.common = DecodingControls(most=most)
@@ -74,7 +74,7 @@ class Decoding:
     # --- Handlers -----------------------------------------------------------------------------------
 
     def on_linked(self, state: PageState, values: Values) -> Updates:
-        """Apply the shared decoding to all lanes, or copy it to per-lane controls and switch to these."""
+        """Switch to the shared controls, or to per-lane controls initialized with the shared values."""
         updates: Updates = {}
         for lane in self.lanes.columns:
             updates[lane.own_decoding] = gr.update(visible=not values[self.linked])

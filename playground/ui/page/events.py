@@ -1,4 +1,4 @@
-"""Event wiring of the main page. Handlers take the page's state and the values of its controls."""
+"""Event wiring for the main page. Handlers take the page's state and the values of the page's controls."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from playground.ui.page.state import PageState
 from playground.ui.server.caller import get_query
 
 EventPayload = dict[str, Any]
-"""Data sent by a page script with an event, such as the button pressed."""
+"""Data that a page script attaches to an event, such as which button was pressed."""
 
 
 class PageEvents:
@@ -31,11 +31,10 @@ class PageEvents:
         """Store the settings shared by all events.
 
         Args:
-            controller: opens the conversation if an event arrives before the load event.
+            controller: used to open the conversation if an event arrives before the load event.
             inputs: inputs of every event.
             outputs: default outputs of an event.
-            refusal: function that returns the UI updates to send if a handler's conversation cannot be
-                opened.
+            refusal: UI updates to send if a handler's conversation cannot be opened.
         """
         self.inputs, self.outputs = inputs, outputs
         self._controller, self._refusal = controller, refusal
@@ -55,7 +54,7 @@ class PageEvents:
 
         Args:
             triggers: one or more event listeners, such as `button.click`.
-            handler: `(state, values)`, a function or a generator function.
+            handler: function or generator function called with `(state, values)`.
             outputs: components the handler may update, or None for the default outputs.
             also: additional input components.
             with_payload: whether the handler takes the event's payload as a third argument.
@@ -109,8 +108,8 @@ class PageEvents:
         restarted. If the conversation were not opened, a message would start a new one.
 
         Returns:
-            True on success. If the conversation cannot be opened, a toast shows the reason and False is
-            returned.
+            True if the conversation is open; False if it cannot be opened, in which case a toast shows the
+            reason.
         """
         if state.loaded or state.conversation is not None or state.branch is not None:
             return True

@@ -1,4 +1,4 @@
-"""The input controls of most main-page events, and the lane settings read from them."""
+"""The inputs shared by most events of the main page, and the lane settings read from these inputs."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ HISTORY_MODES = (
     ("lane D's answers", "shared-3"),
     ("the next lane's answers", "swapped"),
 )
-"""Labels and values of the history modes, which select the lane whose earlier answers a prompt contains."""
+"""Labels and values of the history modes. The mode determines whose earlier answers a prompt contains."""
 
 
 class PageInputs:
-    """The page's state, the id of the conversation shown, and the controls of all lanes."""
+    """Inputs of page events: the page's state, the id of the displayed conversation, and all controls."""
 
     def __init__(
         self,
@@ -64,7 +64,10 @@ class PageInputs:
 
     @property
     def components(self) -> set[Any]:
-        """The state and the controls, for events whose handlers receive values by component."""
+        """The state and the controls.
+
+        If an event's inputs are a set, Gradio passes the values to the handler as a dictionary by component.
+        """
         return {self.state, *self.controls}
 
     def decoding_of(self, lane: Lane, values: Values) -> DecodingControls:
@@ -77,7 +80,7 @@ class PageInputs:
         Args:
             state: the page's state.
             values: values by component, as sent by the browser.
-            draw_seed: whether to generate new seeds where the controls request them.
+            draw_seed: whether to generate a new seed where the controls are set to do so.
 
         Raises:
             InputError: a value is invalid.
@@ -125,7 +128,7 @@ def lane_values(lane: Lane, values: Values) -> list[Any]:
 
 
 def check_texts(value: Any, what: str) -> None:
-    """Check the characters of all text in a control's value using `check_characters`.
+    """Apply `check_characters` to all text in a control's value.
 
     Raises:
         InputError: the text contains an unpaired surrogate.

@@ -23,7 +23,7 @@ class Lanes:
     """The columns of all lanes. Must be created inside a `gr.Blocks` context."""
 
     def __init__(self, controller: Controller) -> None:
-        """Add a row with all lanes, hiding the lanes beyond the default number."""
+        """Add a row with all lanes. Lanes beyond the default number are hidden."""
         self.controller = controller
         with gr.Row(elem_id="lanes", scale=1, equal_height=True):
             self.columns = [
@@ -70,7 +70,7 @@ class Lanes:
     # --- Handlers -----------------------------------------------------------------------------------
 
     def on_control(self, lane: Lane) -> Callable[..., Updates]:
-        """Return the handler for a lane's controls. The handler updates the dependent components."""
+        """Return the handler for a lane's controls, which updates the components that depend on them."""
 
         def handler(state: PageState, values: Values) -> Updates:
             return attempt(
@@ -81,7 +81,7 @@ class Lanes:
         return handler
 
     def on_demos(self, lane: Lane) -> Callable[..., Updates]:
-        """Return the handler for a lane's demonstration set. The handler also updates the range of K."""
+        """Return the handler for a lane's demonstration set control, which also updates the range of K."""
 
         def handler(state: PageState, values: Values) -> Updates:
             def act() -> Updates:

@@ -1,5 +1,6 @@
-"""The page's settings encoded as a link: lanes, decoding, history mode and probe, but no messages or unsent
-text.
+"""Encode the page's settings (lanes, decoding parameters, history mode and probe) as a link.
+
+Messages and unsent text are not included.
 
 Example: ``?lane=urial:k=2&lane=pocket-ift&temperature=0.7&probe=pocket/3``. If each lane has its own decoding
 parameters, the link contains ``linked=no``, and each parameter starts with the lane's letter:
@@ -18,7 +19,7 @@ from playground.lanes.variant import find_decoding
 from playground.types import InputError, Sampling, check_characters
 
 LANE_LIMIT = 4000
-"""Maximum length in characters of a lane spec in a link."""
+"""Maximum length of a lane spec in a link, in characters."""
 NUMBER_LIMIT = 40
 NAMES = tuple(name for name in Sampling.__dataclass_fields__)
 SWITCHES = {"linked": "no", "new_seed": "yes"}
@@ -39,11 +40,11 @@ class PageSetup:
     """The page settings contained in a link."""
 
     lanes: tuple[str, ...] = ()
-    """Lane spec of each lane, or () if the link has none."""
+    """Lane specs, one per lane, or () if the link contains no lanes."""
     common: DecodingSettings | None = None
-    """Decoding parameters shared by all lanes, or None if the link has none."""
+    """Decoding parameters shared by all lanes, or None if the link contains no shared parameters."""
     own: Mapping[int, DecodingSettings] = field(default_factory=dict)
-    """Decoding parameters by lane number, if they are not shared."""
+    """Decoding parameters by lane number; empty if all lanes share the same parameters."""
     linked: bool = True
     mode: str = "own"
     """History mode, as in the page's control: "own", "shared-0" to "shared-3", or "swapped"."""
@@ -90,7 +91,7 @@ def read_link(
 ) -> tuple[PageSetup, list[str]]:
     """Read the settings from a link's parameters.
 
-    Unknown parameters are ignored. Whether lanes and probes exist is checked by the page.
+    Unknown parameters are ignored. The caller must check whether the lanes and the probe exist.
 
     Args:
         pairs: query parameters of the link, as (name, value) pairs.
@@ -130,7 +131,7 @@ def read_link(
 
 
 def _lane_problem(lane: str) -> str:
-    """Return why a lane spec in a link is invalid, or "" if its syntax is valid."""
+    """Return an error message about a lane spec, without its subject; "" if the lane spec is valid."""
     if len(lane) > LANE_LIMIT:
         return f"is longer than {LANE_LIMIT} characters, so it was ignored."
     try:
@@ -145,7 +146,7 @@ def _lane_problem(lane: str) -> str:
 def _read_decoding(
     pairs: Sequence[tuple[str, str]], prefix: str, problems: list[str]
 ) -> DecodingSettings | None:
-    """Return the decoding parameters with a given name prefix, or None if the link has none."""
+    """Parse the decoding parameters whose names start with `prefix`. Return None if there are none."""
     values: dict[str, Any] = {}
     given = [(key.removeprefix(prefix), value) for key, value in pairs if key.startswith(prefix)]
     for name, value in given:

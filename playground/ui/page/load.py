@@ -1,4 +1,4 @@
-"""Page startup: load event, waiting for the model, presets, and settings from the page address."""
+"""Start the page: handle the load event, track model loading, and apply presets and address settings."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class PageLoad:
 
         Args:
             blocks: Gradio blocks of the page.
-            events: event wiring of the page.
+            events: event wiring for the page.
             topbar: top bar, which shows the model label.
             lanes: lanes to which the lane specs from the address are applied.
             arrangement: controls that depend on the number of lanes.
@@ -79,7 +79,7 @@ class PageLoad:
     # --- Loading ------------------------------------------------------------------------------------
 
     def on_load(self, state: PageState, values: Values) -> Updates:
-        """Show the conversation specified in the address, or a fresh page."""
+        """Show the conversation specified in the address, or a new page."""
         try:
             return self._load(state, values, get_query())
         finally:
@@ -110,7 +110,7 @@ class PageLoad:
         return {**updates, self.conversation.history: self.conversation.draw_history(state)}
 
     def on_tick(self, state: PageState, values: Values) -> Updates:
-        """Show the model's loading progress and, once it is ready, the available lanes."""
+        """Show the model's loading progress and, once the model is ready, the available lanes."""
         updates = self.topbar.draw_model()
         if self.controller.session.status().state == "loading":
             return updates
@@ -125,7 +125,7 @@ class PageLoad:
     # --- Presets ------------------------------------------------------------------------------------
 
     def _apply_requested_preset(self, state: PageState) -> Updates:
-        """Apply the preset requested by this page, once it is loaded and no answers are being generated."""
+        """Apply the preset requested by this page if it is loaded and no answers are being generated."""
         preset = self.controller.catalog.preset()
         if state.preset is None or preset is None or preset.name != state.preset:
             return {}
@@ -181,7 +181,7 @@ class PageLoad:
     # --- Settings in the address --------------------------------------------------------------------
 
     def _follow_address(self, state: PageState, query: Sequence[tuple[str, str]]) -> Updates:
-        """Apply the settings from the page address to a fresh page."""
+        """Apply the settings from the page address to a new page."""
 
         def act() -> Updates:
             updates = self.address.follow(state, query, self._controls())

@@ -1,6 +1,6 @@
 """The main page. Its features are created in document order, and then their events are connected.
 
-Each feature is a module in this package or in `dialogs` with its components, handlers and UI updates.
+Each feature is a module in this package or in `dialogs` that defines components, handlers and UI updates.
 Handlers validate their inputs, because requests can come from clients other than the page. Handlers return UI
 updates keyed by component; all other components are left unchanged.
 """
@@ -69,7 +69,7 @@ def build_page(session: Session, settings: Settings) -> gr.Blocks:
 
 
 class Page:
-    """All features of the page. Must be created inside a `gr.Blocks` context."""
+    """The page with all of its features. Must be created inside a `gr.Blocks` context."""
 
     def __init__(self, controller: Controller, settings: Settings) -> None:
         """Create all components."""

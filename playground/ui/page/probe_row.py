@@ -34,7 +34,7 @@ class ProbeRow:
         return [self.row, self.chip, self.send_next, self.send_all, self.next_probe]
 
     def render(self, state: PageState, editing: bool) -> Updates:
-        """Return UI updates for the row. The row is hidden while an earlier message is being edited."""
+        """Return UI updates for the probe row. The row is hidden while an earlier message is being edited."""
         current = self._probes.current(state)
         updates: Updates = {self.row: gr.update(visible=current is not None and not editing)}
         if current is None:

@@ -1,4 +1,4 @@
-"""Play probes on the page: choose a probe, send its messages, move on to the next probe, or leave it."""
+"""Play probes on the page: choose a probe, send its messages, start the next probe, or stop playing."""
 
 from __future__ import annotations
 
@@ -80,6 +80,6 @@ class ProbePlayer:
         return handler
 
     def on_leave(self, state: PageState, values: Values) -> Updates:
-        """Leave the probe, keeping the conversation."""
+        """Stop playing the probe, keeping the conversation."""
         state.probe = None
         return attempt(lambda: self.conversation.actions.draw(state), self.row.row)

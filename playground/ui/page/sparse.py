@@ -1,8 +1,8 @@
 """A `gr.Blocks` subclass that processes only the outputs changed by a handler.
 
-For every event, Gradio recreates the component of every output, even of outputs missing from the dictionary
-returned by the handler. The page's streams have 27 outputs, six of which change many times per second for
-each user. With eight users, this took half of the server's CPU time.
+For every event, Gradio recreates the component of every output, even if the dictionary returned by the
+handler does not contain that output. The page's streams have 27 outputs, six of which change many times per
+second for each user. With eight users, this took half of the server's CPU time.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class SparseBlocks(gr.Blocks):
 
 
 def sent_again(output: Block, prediction: Any, state: SessionState | None) -> dict[str, Any] | None:
-    """Return the update to send without recreating the component, if its properties have not changed.
+    """Return the update to send to the browser if it leaves all of the component's properties unchanged.
 
-    For such an update, Gradio would recreate the session's component from the same arguments.
+    Recreating the component is then unnecessary, because Gradio would use the same arguments.
 
     Returns:
         The update for the browser, or None if the component must be recreated.

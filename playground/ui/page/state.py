@@ -1,6 +1,6 @@
-"""The state of an open page: `PageState`, composed of one dataclass per feature.
+"""State of an open page. `PageState` contains one dataclass per feature.
 
-Gradio keeps one `PageState` per browser tab. Nothing in it is stored on disk.
+Gradio keeps one `PageState` per browser tab, in memory only.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ class VotingState:
 
 @dataclass
 class JudgingState:
-    """The values entered in the judge dialog, and the verdicts last drawn."""
+    """The values entered in the judge dialog and the most recently rendered verdicts."""
 
     keys: dict[str, Secret] = field(default_factory=dict)
-    """API keys by server address. They are not stored anywhere else."""
+    """API keys by server address. The keys are not stored anywhere else."""
     model: str = ""
     server: str = ""
     budget: JudgeBudget | None = None
     drawn: tuple[Any, ...] = ()
-    """Fingerprint of the verdicts when they were last drawn."""
+    """Fingerprint of the most recently rendered verdicts."""
 
 
 @dataclass
@@ -67,15 +67,15 @@ class PageState:
     """Whether the conversation specified in the page address, if any, has been opened."""
     streaming: bool = False
     editing_turn: int | None = None
-    """Index of the turn whose message is being edited. Sending the edited message branches at this turn."""
+    """Index of the turn whose message is being edited. Sending the message creates a branch at this turn."""
     ending: bool = False
-    """Whether answers have finished but their final view has not been drawn yet."""
+    """Whether answers have finished but have not been rendered in their final form yet."""
     blind: bool = False
     """Whether the lanes are shuffled and their names are hidden."""
     preset: str | None = None
-    """The preset requested by this page. Its settings are applied once it is loaded."""
+    """Name of the preset requested by this page. Its settings are applied once the preset is loaded."""
     probe: str | None = None
-    """The active probe. Its next turn is derived from the messages sent so far."""
+    """Name of the active probe. Its next message is determined from the messages sent so far."""
     own: set[str] = field(default_factory=set)
     """Ids of the conversations shown on this page so far."""
     demonstrations: DemonstrationsState = field(default_factory=DemonstrationsState)

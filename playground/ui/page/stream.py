@@ -35,7 +35,7 @@ class AnswerStream:
 
         Args:
             controller: controller that provides the conversation.
-            events: event wiring of the page.
+            events: event wiring for the page.
             lanes: lanes in which the answers are shown.
             conversation: feature that draws turns.
             box: message box, which is cleared when a message is accepted.
@@ -45,7 +45,7 @@ class AnswerStream:
 
     @property
     def outputs(self) -> list[Any]:
-        """Components updated during streaming. There are few, because each one adds work in the browser."""
+        """Components updated during streaming, kept to a minimum because each one slows down the browser."""
         actions, view = self.conversation.actions, self.conversation
         parts = [self.box, actions.send, actions.stop, view.history, view.address.conversation]
         parts += actions.row_outputs

@@ -1,4 +1,4 @@
-"""Votes on the last turn: which of two answers is better, with lane names hidden or visible.
+"""Votes on which of two answers in the last turn is better. Lane names may be hidden or visible.
 
 A vote always compares exactly two lanes, even if the page has more. Each vote is therefore a single
 comparison, for which four keyboard shortcuts are sufficient. With more than two lanes, the pair is selected
@@ -32,11 +32,11 @@ class Votes:
     """The row of vote buttons. Must be created inside a `gr.Blocks` context."""
 
     def __init__(self, controller: Controller, browser: Callable[[], str | None]) -> None:
-        """Add the row.
+        """Add the row of vote buttons.
 
         Args:
             controller: controller that provides the conversation and the session.
-            browser: called within a handler; returns the voter id stored in the browser.
+            browser: function that returns the voter id stored in the browser. Called within a handler.
         """
         self.controller = controller
         self.browser = browser
@@ -71,7 +71,7 @@ class Votes:
 
         Args:
             state: the page's state.
-            draw_marks: function that returns UI updates for the lanes with their vote marks.
+            draw_marks: function that returns UI updates showing the vote marks in all lanes.
             outputs: components updated by `draw_marks`.
         """
         self._draw_marks = draw_marks
@@ -95,7 +95,7 @@ class Votes:
         return handler
 
     def on_pair(self, state: PageState, pair: Any) -> Updates:
-        """Compare another pair of lanes. Invalid values from the browser are ignored."""
+        """Select the pair of lanes to compare. Invalid values from the browser are ignored."""
         found = [each for each in combinations(range(LANES), 2) if _name_pair(each) == pair]
         state.voting.pair = found[0] if found else state.voting.pair
         return self.draw(state)
@@ -103,7 +103,7 @@ class Votes:
     # --- Voting -----------------------------------------------------------------------------------
 
     def voter(self, state: PageState) -> str:
-        """Return the voter id for this UI session."""
+        """Return the user's voter id, generating a new id if necessary."""
         state.voting.voter = self.browser() or state.voting.voter or secrets.token_hex(16)
         return state.voting.voter
 
@@ -142,7 +142,7 @@ class Votes:
         return html_verdicts.render_marks(lane, verdicts, self.voter(state), running, costs)
 
     def draw(self, state: PageState, streaming: bool = False) -> Updates:
-        """Return UI updates for the row, based on the last turn.
+        """Return UI updates for the row of vote buttons, based on the last turn.
 
         The row is visible only if the turn has two answers to compare and is no longer streaming.
         """

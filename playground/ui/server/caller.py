@@ -44,7 +44,7 @@ def get_voter() -> str | None:
 
 
 def get_owner() -> str:
-    """Return the owner of the caller's conversations, or "" if the browser sent no id.
+    """Return the owner of the caller's conversations, or "" if the browser sent no voter id.
 
     The owner is a hash of the voter id, so that a voter id stored with a vote does not give access to the
     conversations.

@@ -19,7 +19,7 @@ LOGINS = 10
 KNOWN_BROWSERS = 1_000
 """Maximum number of browsers remembered after a successful login."""
 WITHOUT = frozenset(("/gradio_api/login_check", "/gradio_api/theme.css"))
-"""Paths used by the login page itself."""
+"""Paths used by the login page, which do not require a login."""
 STARTUP = "/gradio_api/startup-events"
 TOKEN = re.compile(r"(?:^|;\s*)access-token-(?:unsecure-)?[^=;\s]+=\"?([^;\"\s]+)")
 

@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 FORWARDED = re.compile(r"x-forwarded-.*|forwarded|x-real-ip|x-original-.*|x-rewrite-url")
-"""Headers with which proxies report the client and the original request."""
+"""Headers in which proxies report the client and the original request."""
 GRADIO = re.compile(r"x-gradio-.*|x-direct-url")
 """Headers from which Gradio reads its own address. The headers are set by Gradio's Node server, which Tandem
 does not use."""
@@ -108,7 +108,9 @@ def find_address(scope: Scope, proxies: int) -> str:
 
 
 def list_hosts(scope: Scope, proxies: int) -> frozenset[str]:
-    """Return the host names (with port) to which a request was addressed, here or at a trusted proxy."""
+    """Return the host names (with port) to which a request was addressed, as reported by the Host header and,
+    if proxies are trusted, by X-Forwarded-Host.
+    """
     headers = Headers(scope=scope)
     hosts = {headers.get("host", "").lower()}
     if proxies:

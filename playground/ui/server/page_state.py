@@ -44,11 +44,11 @@ class LeanState(SessionState):
 
 
 class LeanStates(StateHolder):
-    """Holder of the sessions of all open pages."""
+    """Holder of the session states of all open pages."""
 
     @classmethod
     def replace(cls, blocks: Blocks) -> None:
-        """Use this class for all future sessions of `blocks`. The app must already be launched."""
+        """Use this class for all future sessions of `blocks`. The app must already have been launched."""
         states = cls()
         states.set_blocks(blocks)
         blocks.app.state_holder = states

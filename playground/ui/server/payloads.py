@@ -1,9 +1,9 @@
 """Validation of request bodies before Gradio reads them.
 
-Gradio treats any JSON object with a path, anywhere in a body, as a file. If the path is a URL, it downloads
-the file before any handler runs. Bodies are therefore first parsed here, more strictly than by Gradio. They
-must be UTF-8 JSON of limited depth without duplicate keys, every input must have the type sent by its
-component, and files must have been uploaded by the same visitor.
+Gradio treats any JSON object with a path, anywhere in a body, as a file. If the path is a URL, Gradio
+downloads the file before any handler runs. Bodies are therefore first parsed here, more strictly than by
+Gradio. They must be UTF-8 JSON of limited depth without duplicate keys, every input must have the type sent
+by its component, and files must have been uploaded by the same visitor.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ MAX_NUMBER = 2**63
 """Maximum absolute value of a number. No control on the page exceeds it."""
 SESSION_HASH = re.compile(r"[\w.-]{1,100}", re.ASCII)
 FILE_KEYS = frozenset(("path", "url", "meta", "_type", "is_stream", "orig_name"))
-"""Keys that identify an object as file data, regardless of its other keys."""
+"""Keys that mark an object as file data. Any one of these keys is sufficient."""
 BODY = "tandem.body"
 """ASGI scope key under which the parsed body is passed to subsequent apps."""
 
 
 @dataclass(frozen=True)
 class Input:
-    """An input of an event, with its component's display name and the type of value it sends."""
+    """An event input: the component's display name, and the type of value that the component sends."""
 
     name: str
     kind: Kind
@@ -73,7 +73,7 @@ class RefusedError(Exception):
         self.sentence = sentence
 
     def response(self) -> JSONResponse:
-        """The response to send. Gradio's frontend shows its "detail" to the user."""
+        """The response to send. Gradio's frontend shows the "detail" field to the user."""
         return JSONResponse({"detail": self.sentence}, status_code=self.status)
 
 
@@ -179,8 +179,7 @@ def check_file(file: Mapping[str, Any], uploaded: Collection[str], hosts: Collec
     Args:
         file: object to check.
         uploaded: paths of the files uploaded by this visitor.
-        hosts: host names (with port) to which the request was addressed; the only ones allowed in the file's
-            URL.
+        hosts: host names (with port) to which the request was addressed. The file's URL must use one of them.
 
     Raises:
         RefusedError: the object is not a file uploaded by this visitor.
@@ -259,7 +258,7 @@ WANTED: dict[Kind, str] = {
 
 
 def fits(value: Any, kind: Kind) -> bool:
-    """Return whether a JSON value has the type sent by a component. None matches every type."""
+    """Return whether a JSON value has the type sent by a component. A null value matches every type."""
     if value is None:
         return True
     if kind == "text":

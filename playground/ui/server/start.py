@@ -1,4 +1,4 @@
-"""Serve the page, with its address, middleware, theme and assets."""
+"""Serve the page on the configured host and port, with its middleware, theme and assets."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ from playground.ui.server.visitors import Sessions, Uploads, Visitors
 
 ASSETS = Path(__file__).parents[1] / "assets"
 PEOPLE_AT_ONCE = 64
-"""Maximum number of concurrent streams. Each stream occasionally uses a worker thread. The engine batches
-the answers."""
+"""Maximum number of concurrent streams, each of which occasionally occupies a worker thread."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 SPACES = "'self' https://huggingface.co https://*.hf.space"
 """Sites allowed to embed a Space in an iframe."""
@@ -202,7 +201,7 @@ SERVER_LINES = OnceAMinute()
 
 
 def _quiet(faults: Faults) -> None:
-    """Make Gradio log each failure as one line. Gradio itself prints full tracebacks outside the log."""
+    """Make Gradio log each failure as one line. By default, Gradio prints full tracebacks."""
     logging.getLogger("uvicorn.error").addFilter(SERVER_LINES)
     for module in (gradio.queueing, gradio.routes):
         vars(module)["traceback"] = QuietTraceback(faults)

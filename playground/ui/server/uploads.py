@@ -31,7 +31,7 @@ PORTS = {"http": "80", "https": "443"}
 
 
 class UploadLimits:
-    """Upload counters per visitor and per IP address, over the time window."""
+    """Counters of recent uploads per visitor and per IP address."""
 
     def __init__(
         self,

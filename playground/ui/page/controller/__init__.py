@@ -1,4 +1,4 @@
-"""The page's interface to a session: operations on plain values, independent of Gradio.
+"""The page's interface to a session. Its operations use plain values and are independent of Gradio.
 
 The operations are grouped by subject. `page` and `dialogs` convert their results to component updates.
 """
@@ -21,7 +21,7 @@ __all__ = ["Controller", "LaneSettings", "PromptPreview", "Snapshot"]
 
 
 class Controller:
-    """Entry point for a page's operations on a session. Per-user data is stored in `PageState`, not here."""
+    """Entry point for page operations on a session. Per-user data is stored in `PageState`, not here."""
 
     def __init__(
         self,
@@ -34,10 +34,10 @@ class Controller:
 
         Args:
             session: the session, shared by all pages.
-            gate: applies the rate limits to messages.
-            visitor: called within a handler; returns an identifier for the client.
-            owner: called within a handler; returns the owner of new conversations, as described in
-                `Conversations`.
+            gate: applies rate limits to messages; None for no limits.
+            visitor: function that returns an identifier for the client. Called within a handler.
+            owner: function that returns the owner of new conversations (see `Conversations`). Called within a
+                handler.
         """
         self.session = session
         self.gate = gate or Gate()

@@ -31,7 +31,7 @@ class LaneCatalog:
     # --- Adapters -----------------------------------------------------------------------------------
 
     def cards(self) -> dict[str, AdapterCard]:
-        """Return the adapters by name, including adapters that are still downloading or have failed."""
+        """Return all adapter cards by name, including cards of adapters still downloading or failed."""
         library = self.session.library
         # Read the pending adapters first, so that an adapter that becomes ready in between is in both
         # dictionaries rather than in neither.
@@ -45,7 +45,7 @@ class LaneCatalog:
         return present | absent
 
     def default_adapter(self) -> str | None:
-        """Return the first usable adapter, preferring the preset's adapters, or None if none is usable."""
+        """Return the default adapter, preferably one from the preset, or None if no adapter is usable."""
         preset = self.preset()
         own = [adapter.name for adapter in preset.adapters] if preset else []
         broken = {status.card.name for status in self.session.status().adapters if status.error is not None}
@@ -98,9 +98,9 @@ class LaneCatalog:
         return self.session.library.base_format is not None
 
     def template_names(self, adapter: str | None) -> tuple[str, ...]:
-        """Return the names of the chat templates of an adapter, or of the base model if `adapter` is None.
+        """Return the names of an adapter's chat templates, or of the base model's if `adapter` is None.
 
-        Empty if the adapter is unavailable.
+        If the adapter is unavailable, the result is empty.
         """
         try:
             return self.session.library.template_names(adapter)
@@ -108,7 +108,7 @@ class LaneCatalog:
             return ()
 
     def template_variables(self, adapter: str | None, template: str | None) -> tuple[str, ...]:
-        """Return the variables used by a chat template. Empty if it is unavailable."""
+        """Return the variables used by a chat template, or () if the template is unavailable."""
         try:
             format = self.session.library.chat_format(adapter, template)
         except InputError:

@@ -24,10 +24,10 @@ class Conversations:
         """Store the session.
 
         Args:
-            session: records conversations.
-            owner: called within a handler; returns the owner of new conversations. New conversations are
-                listed only in their owner's history. None means a history shared by all users; "" means an
-                unknown owner, in which case the conversations are not listed.
+            session: session that records the conversations.
+            owner: function that returns the owner of new conversations. Called within a handler. New
+                conversations are listed only in their owner's history. None means that all users share one
+                history. "" means that the owner is unknown; the conversations are then not listed.
         """
         self.session = session
         self.owner = owner
@@ -35,7 +35,7 @@ class Conversations:
     # --- Current conversation -----------------------------------------------------------------------
 
     def current(self, state: PageState) -> Conversation | None:
-        """Return the conversation on the page, or None on a fresh page."""
+        """Return the conversation on the page, or None on a new page."""
         if state.branch is not None:
             return state.branch
         return self.session.open(state.conversation) if state.conversation else None
@@ -52,7 +52,7 @@ class Conversations:
         """Return the conversation on the page, provided that the page shows its latest version.
 
         Returns:
-            The conversation, or None on a fresh page.
+            The conversation, or None on a new page.
 
         Raises:
             ConflictError: the page is out of date because another tab or program has continued the
@@ -68,7 +68,7 @@ class Conversations:
         return current
 
     def require_up_to_date(self, state: PageState) -> Conversation:
-        """Return the conversation on the page, like `find_up_to_date`, but raise an error if there is none.
+        """Like `find_up_to_date`, but raise an error if there is no conversation on the page.
 
         Raises:
             InputError: there is no conversation.
@@ -77,7 +77,7 @@ class Conversations:
         return _require(self.find_up_to_date(state))
 
     def user_messages(self, state: PageState) -> list[str]:
-        """Return the user's message of each turn."""
+        """Return the user message in each turn."""
         current = self.current(state)
         return [turn.user for turn in current.turns] if current else []
 
@@ -130,7 +130,7 @@ class Conversations:
     # --- Changes ------------------------------------------------------------------------------------
 
     def show_version(self, state: PageState, lane: int, step: int) -> Conversation:
-        """Show a later version of a lane's last answer, or an earlier one if `step` is negative.
+        """Show a later version of a lane's last answer, or an earlier version if `step` is negative.
 
         Raises:
             InputError: the answer does not exist, or an answer is being generated.
@@ -145,7 +145,7 @@ class Conversations:
         return conversation
 
     def branch(self, state: PageState, turns: int) -> Conversation:
-        """Branch the lanes on the page after the conversation's first `turns` turns.
+        """Create a branch with the conversation's first `turns` turns and the lanes on the page.
 
         Raises:
             InputError: there is no conversation, or an answer is being generated.
@@ -157,10 +157,10 @@ class Conversations:
         return state.branch
 
     def undo(self, state: PageState) -> tuple[Conversation, str]:
-        """Branch before the last turn.
+        """Create a branch without the last turn.
 
         Returns:
-            The branch, and the message of the omitted turn.
+            The branch, and the user message of the omitted turn.
 
         Raises:
             InputError: there is no turn, or an answer is being generated.
@@ -188,10 +188,10 @@ class Conversations:
 
         Args:
             state: the page's state.
-            lanes: for each new position, the previous number of the lane. Lanes may be omitted or repeated.
+            lanes: the current lane numbers in the new order. Lanes may be omitted or repeated.
 
         Returns:
-            The branch, or None on a fresh page.
+            The branch, or None on a new page.
 
         Raises:
             InputError: there are too many lanes or none, or an answer is being generated.
@@ -235,15 +235,15 @@ def refuse_while_streaming(state: PageState) -> None:
 
 
 def count_hidden_lanes(state: PageState, conversation: Conversation) -> int:
-    """Return how many of a conversation's lanes are not on the page.
+    """Return how many of a conversation's lanes are not shown on the page.
 
-    Conversations from the command line can have more lanes than a page.
+    Conversations created on the command line can have more lanes than a page shows.
     """
     return max(0, len(conversation.variants) - state.lanes)
 
 
 def answered_lanes_on_page(state: PageState, conversation: Conversation, turn: int) -> tuple[int, ...]:
-    """Return the lanes on the page that have an answer to judge in a turn."""
+    """Return the page's lanes that have an answer to be judged in the given turn."""
     return tuple(lane for lane in answered_lanes(conversation, turn) if lane < state.lanes)
 
 

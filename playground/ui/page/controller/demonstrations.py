@@ -68,7 +68,7 @@ class DemonstrationDrafts:
         return demos.name
 
     def import_file(self, state: PageState, path: Any) -> None:
-        """Add a demonstration set from an uploaded file to the page's sets, and create a draft of it.
+        """Import a demonstration set from an uploaded file, and create a draft of the set.
 
         Raises:
             InputError: the file is not a demonstration set, its name is taken, or there are too many sets.
@@ -182,7 +182,7 @@ class DemonstrationDrafts:
         state.demonstrations.draft, state.demonstrations.card = draft.replace(at, demo), None
 
     def count_tokens(self, draft: Draft) -> list[int] | None:
-        """Return the token count of each card, enabled or not, or None while the model is loading."""
+        """Return the token counts of all cards, including disabled cards; None while the model is loading."""
         every = draft.source.with_changes(demos=tuple(card.demo for card in draft.cards))
         prompt = Prompt.of(pieces(every, []))
         tokens = self.session.tokens(prompt)

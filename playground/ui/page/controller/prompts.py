@@ -13,7 +13,7 @@ from playground.ui.page.state import LANES, PageState
 
 
 class Prompts:
-    """Builder of previews for next and earlier prompts."""
+    """Builder of previews for lanes' next prompts and the prompts of earlier answers."""
 
     def __init__(self, catalog: LaneCatalog, conversations: Conversations) -> None:
         self.session = conversations.session
@@ -22,7 +22,7 @@ class Prompts:
     def preview_next(
         self, state: PageState, lane: int, settings: LaneSettings, text: str = ""
     ) -> PromptPreview:
-        """Build a lane's next prompt, with `text` as the next message.
+        """Build a preview of a lane's next prompt, with `text` as the next message.
 
         Raises:
             InputError: the lane does not exist or cannot be used.

@@ -1,4 +1,4 @@
-"""Generate answers for a page. Send, retry and continue are generators of snapshots to draw."""
+"""Generate answers for a page. Methods such as `send` and `retry` yield snapshots for the page to render."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from playground.ui.page.controller.values import LaneSettings, Snapshot
 from playground.ui.page.state import LANES, PageState
 
 LONG = 20
-"""From this number of turns on, the page is redrawn less often, because long histories are slow to draw."""
+"""Number of turns from which the page is updated less often, because long histories are slow to render."""
 
 
 class Streaming:
-    """Answer generation for a page, with one stream at a time."""
+    """Answer generation for pages, limited to one stream at a time per page."""
 
     def __init__(
         self,
@@ -37,10 +37,10 @@ class Streaming:
         """Store the dependencies.
 
         Args:
-            catalog: builds the lanes' variants.
-            conversations: provides a page's conversation.
-            gate: applies the rate limits to messages.
-            visitor: called within a handler; returns an identifier for the client.
+            catalog: catalog that builds the lanes' variants.
+            conversations: operations that provide a page's conversation.
+            gate: gate that applies rate limits to messages.
+            visitor: function that returns an identifier for the client. Called within a handler.
         """
         self.session: Session = conversations.session
         self.catalog, self.conversations = catalog, conversations
@@ -124,7 +124,7 @@ class Streaming:
     def _let_in(
         self, conversation: Conversation, text: str = "", turns: int = 0
     ) -> AbstractContextManager[None]:
-        """Return a context manager that applies the rate limits and raises InputError if one is exceeded."""
+        """Return a context manager that raises InputError if a rate limit is exceeded."""
         return self.gate.message(self.visitor(), conversation.variants, turns, text)
 
     # --- Conversation and lanes -----------------------------------------------------------------------
@@ -141,15 +141,15 @@ class Streaming:
             turns = min(state.editing_turn, len(current.turns))
             current = self.conversations.make_branch(state, current, turns)
         elif count_hidden_lanes(state, current):
-            # Lanes that are not on the page must not answer unseen, nor be removed from the recorded
+            # Lanes not shown on the page must neither generate answers nor be removed from the recorded
             # conversation.
             current = self.conversations.make_branch(state, current, len(current.turns))
         return self._apply(state, current, settings)
 
     def _apply(self, state: PageState, conversation: Conversation, settings: LaneSettings) -> Conversation:
-        """Return the conversation, with lanes and decoding from the controls unless it is blind.
+        """Return the conversation. Unless the page is in blind mode, apply the controls' lanes and decoding.
 
-        Lanes that are not on the page are left unchanged.
+        Lanes not shown on the page are left unchanged.
         """
         if state.blind:
             return conversation
@@ -162,7 +162,10 @@ class Streaming:
     def _stream(
         self, state: PageState, growing: Generator[Conversation, None, None]
     ) -> Generator[Snapshot, None, Conversation]:
-        """Yield snapshots at a limited rate, and return the final conversation, which is not drawn yet."""
+        """Yield snapshots at a limited rate, and return the final conversation.
+
+        The caller must yield the final snapshot.
+        """
         last: Snapshot | None = None
         drawn_at = 0.0
         with closing(growing):

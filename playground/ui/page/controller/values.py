@@ -28,7 +28,7 @@ class LaneSettings:
 
     @property
     def histories(self) -> tuple[int, ...]:
-        """For each lane, the lane whose history it uses, as in `Turn.histories`."""
+        """For each lane, the number of the lane whose history it uses, as in `Turn.histories`."""
         return choose_histories(self.mode, len(self.specs), self.leader)
 
     def require(self, *lanes: int) -> None:
@@ -43,7 +43,7 @@ class LaneSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """A view of a conversation to draw while its answers are being generated."""
+    """A conversation's state at one moment during generation, for the page to render."""
 
     conversation: Conversation
     changed: tuple[bool, ...]
