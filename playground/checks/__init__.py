@@ -1,8 +1,8 @@
-"""Heuristic checks on one answer: ending, refusals, loops, leaked headers, wrong language. No model involved.
+"""Heuristic checks of one answer for truncation, refusals, loops, leaked headers and the wrong language.
 
-A false positive is worse than a miss, so every rule is narrow. Most rules report nothing if the conversation
-may have requested the detected pattern, for example if the user wants a word repeated. Quoted code never
-counts as leaked markup.
+The checks are string rules and use no model. A false positive is worse than a miss, so every rule is narrow.
+Most rules report nothing if the user may have asked for the detected pattern, for example for a repeated
+word. Quoted code never counts as leaked markup.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Find fenced code blocks in an answer, and mask code."""
+"""Find fenced code blocks in an answer and mask code with a placeholder character."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 
 
 def find_code_blocks(text: str) -> list[tuple[int, int, bool]]:
-    """Return (start, end, closed) for each fenced code block; `closed` is False if no fence closes it."""
+    """Return (start, end, closed) for each fenced code block; a block without a closing fence is not
+    closed."""
     blocks: list[tuple[int, int, bool]] = []
     opening = ""
     start = 0

@@ -26,7 +26,7 @@ def check_cut(reply: Reply) -> Finding | None:
 
 
 def text_after(reply: Reply) -> str | None:
-    """Return the raw text after the visible answer, or None if the raw text does not contain the answer."""
+    """Return the part of the raw text after the visible answer; None if the raw text lacks the answer."""
     start = len(reply.raw_text) - len(reply.raw_text.lstrip())
     for at in (0, start):  # most stop rules strip the whitespace before an answer
         if reply.raw_text.startswith(reply.text, at):

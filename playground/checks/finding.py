@@ -1,4 +1,4 @@
-"""The result of a check, with its kind, a sentence with the evidence, and a position in the answer."""
+"""The result of a check: the kind of warning, a sentence citing the evidence, and the affected passage."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["empty", "cut", "refusal", "loop", "query", "header", "fence", "token", "language"]
-"""The kinds of `Finding`; the rule for each kind is documented in its check function."""
+"""Kinds of `Finding`. The rule for each kind is documented in the corresponding check function."""
 QUOTE = 60
 """Maximum number of characters quoted from an answer."""
 

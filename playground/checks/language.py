@@ -34,7 +34,7 @@ _SCRIPTS = {
     "TELUGU": "Telugu",
     "THAI": "Thai",
 }
-"""Scripts, keyed by the first word of their letters' Unicode names; letters in other scripts are not
+"""Script names, keyed by the first word of their letters' Unicode names. Letters in other scripts are not
 counted."""
 TONGUE_WORDS = 6
 """Minimum number of common words in another language that triggers a warning."""
@@ -53,7 +53,8 @@ _TONGUES = {
     }.items()
     for word in words.split()
 }
-"""Words that are among the most common in one of these languages but not common in the others."""
+"""Maps very common words to their language. Words that are common in several of these languages are left
+out."""
 _LANGUAGES = re.compile(
     r"(?i)\b(?:russ|rus[oa]\b|ukra|bulgar|serb|ma[cz]edon|mazedon|belarus|slav|kyril|cyril|chin|mandarin|"
     r"[ck]anton|japan|japon|giappon|kanji|kana|hiragana|katakana|[ck]orea|core[ae]|hangul|arab|persi|farsi|iran|"
@@ -106,7 +107,7 @@ def _describe_other_tongue(text: str, messages: str) -> str | None:
 
 
 def _find_tongue(text: str, least: int) -> tuple[str, int]:
-    """Return the language of `text` and its number of common words; ("", 0) if the language is unclear."""
+    """Return the language of `text` and the number of common words found in it; ("", 0) if it is unclear."""
     words = re.findall(r"[^\W\d_]+", text.casefold())
     found = Counter(_TONGUES[word] for word in words if word in _TONGUES)
     for name, count in found.most_common(1):

@@ -1,4 +1,4 @@
-"""Check for prompt format leaks: an invented query, a header, a fence or a control token."""
+"""Check for leaked prompt markup in an answer: invented queries, headers, fences and control tokens."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _FIELD = re.compile(r"(?m)^(?:\*\*)?[A-Z]\w*:")
 
 
 def check_query(text: str, prompt: Prompt, messages: str) -> Finding | None:
-    """Return a warning if the visible text contains another user message, written by the model itself.
+    """Return a warning if the visible text contains a user message written by the model itself.
 
     Two patterns are detected. The first is a block that begins with the prompt's own query header, in the
-    same form as in the prompt. The second, for any prompt, is a line that begins with a label such as "User:"
-    (see `_find_foreign_query`).
+    prompt's format. The second, for any prompt, is a line that begins with a label such as "User:" (see
+    `_find_foreign_query`).
     """
     start = find_own_header(text, prompt, find_headers(prompt)[:1], messages)
     if start is None:
@@ -46,12 +46,12 @@ def check_query(text: str, prompt: Prompt, messages: str) -> Finding | None:
 
 
 def find_own_header(text: str, prompt: Prompt, headers: Sequence[str], messages: str) -> int | None:
-    """Return the index at which one of the prompt's headers begins a block in the prompt's format, or None.
+    """Return the index of the first block in `text` that begins with one of the prompt's headers, or None.
 
-    Header lines may also be comments in code; see `_is_code`. In fenced formats, a block begins with a header
-    followed by a fence; a header with text on the same line, or at the end of the answer, must follow a blank
-    line or a fence. Headers in chat formats look like ordinary headings, so they count only if the text
-    contains both of them.
+    A header line in a code block may be a comment in code and is then ignored; see `_is_code`. In fenced
+    formats, a block begins with a header followed by a fence. A header with text on the same line, or one at
+    the end of the answer, counts only after a blank line or a fence. Headers in chat formats look like
+    ordinary headings, so they count only if the text contains both the user header and the assistant header.
     """
     if not headers or _MARKUP.search(messages) or any(header in messages for header in headers):
         return None
@@ -80,7 +80,7 @@ def find_own_header(text: str, prompt: Prompt, headers: Sequence[str], messages:
 
 
 def _header_pattern(header: str, prompt: Prompt) -> str:
-    """Return a pattern that matches a header line in every form that the stop rule recognises."""
+    """Return a regular expression for a header line that covers every form recognised by the stop rule."""
     own = Header(header)
     if header in prompt.stop.headers[:1] and own.marks:
         return rf"{own.pattern}[^\n]*"
@@ -88,10 +88,10 @@ def _header_pattern(header: str, prompt: Prompt) -> str:
 
 
 def _is_code(text: str, start: int, end: int, fence: str) -> bool:
-    """Return whether a code block with a header is real code or a quotation, by the stop rule's criteria.
+    """Return whether a code block that contains a header is real code or a quotation.
 
-    This is the case if the block names a language, contains a line of code, or begins with ``#`` after a line
-    that introduces the block.
+    The criteria are those of the stop rule: the block names a language, contains a line of code, or begins
+    with ``#`` after a line that introduces the block.
     """
     opening, *lines = text[start:end].split("\n")
     if not fence or opening.strip() != fence or any(map(looks_like_code, lines)):
@@ -104,10 +104,10 @@ def _is_code(text: str, start: int, end: int, fence: str) -> bool:
 def _find_foreign_query(text: str, messages: str) -> int | None:
     """Return the index of a line such as "User: ..." that begins a message after a blank line, or None.
 
-    The message must have at least three words. The line may also belong to a dialogue in the answer.
-    Therefore, only the first such line counts, and it is ignored if the messages mention a dialogue, if an
-    earlier line begins with a name and a colon, or if the text before it is not a complete sentence (for
-    example, a title, or an introduction that ends with a colon).
+    The message must have at least three words. Such a line may also belong to a dialogue that the user asked
+    for. Only the first such line counts, and it is ignored if the messages mention a dialogue, if an earlier
+    line begins with a name and a colon, or if the text before it is not a complete sentence (for example, a
+    title, or an introduction that ends with a colon).
     """
     text = mask_code(text)
     found = _USER.search(text)
@@ -125,7 +125,7 @@ def _find_foreign_query(text: str, messages: str) -> int | None:
 
 
 def check_query_alone(answer: Answer) -> Finding | None:
-    """Return a warning if a fenced answer consists only of a query, followed by an answer header."""
+    """Return a warning if a fenced answer contains nothing but a query and an answer header."""
     reply = answer.reply
     if reply.finish != "stop" or not reply.text or answer.request is None:
         return None
@@ -152,9 +152,9 @@ def check_header(text: str, prompt: Prompt, messages: str) -> Finding | None:
 
 
 def check_fence(text: str, finish: Finish, rule: StopRule, messages: str) -> Finding | None:
-    """Return a warning about an unclosed code fence in an answer to a fenced prompt.
+    """Return a warning if an answer to a fenced prompt contains an unclosed code fence.
 
-    Only answers ended by the model itself are checked. Complete code blocks are part of the answer, and a
+    Only answers that the model itself ended are checked. Complete code blocks are part of the answer, and a
     block that was cut off at the token limit needs no warning. Returns None if the conversation or the answer
     mentions fences. Also returns None for the paper's stop rule, which leaves the answer's closing fence in
     the text.
@@ -172,9 +172,10 @@ def check_fence(text: str, finish: Finish, rule: StopRule, messages: str) -> Fin
 
 
 def check_token(text: str, messages: str) -> Finding | None:
-    """Return a warning about a control token written as text at the start or end of a line, outside code.
+    """Return a warning if a control token appears as text at the start or end of a line, outside code.
 
-    Returns None if the messages mention markup. Equal numbers of ``<s>`` and ``</s>`` count as HTML.
+    Returns None if the messages mention markup. If the text contains equal numbers of ``<s>`` and ``</s>``
+    tags, they are treated as HTML.
     """
     if _MARKUP.search(messages):
         return None

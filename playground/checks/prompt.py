@@ -39,9 +39,10 @@ def _read_parts(prompt: Prompt) -> list[tuple[PartKind, str]]:
 
 
 def find_headers(prompt: Prompt) -> tuple[str, ...]:
-    """Return the header lines of queries and answers in the prompt's format; () if it has none.
+    """Return the query and answer header lines of the prompt's format; () if the format has none.
 
-    In a chat format, these are the first lines of the message and of the cue, such as "### User".
+    In a chat format, these are the first line of the user message and the first line of the cue that opens
+    the answer, for example "### User" and "### Assistant".
     """
     if prompt.stop.headers or not prompt.control_tokens:
         return prompt.stop.headers

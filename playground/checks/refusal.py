@@ -32,8 +32,8 @@ _ASKED_TO_REFUSE = re.compile(
 def check_refusal(text: str, start: str, messages: str) -> Finding | None:
     """Return a warning if the answer begins with a common English refusal.
 
-    "I can't" followed by a specific topic is not a refusal, and neither is text in the prefill (`start`),
-    which the model did not write.
+    "I can't" followed by a specific topic does not count as a refusal. Text in the prefill (`start`) does not
+    count either, because the model did not write it.
     """
     found = _REFUSAL.match(text.replace("\u2019", "'"))
     if found is None or found.end() <= len(start) or _ASKED_TO_REFUSE.search(messages):

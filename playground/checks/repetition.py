@@ -13,7 +13,8 @@ from playground.types import Finish
 LOOP_TIMES = 4
 """Minimum number of consecutive repetitions in a loop of words."""
 LOOP_WORDS = 36
-"""Minimum total number of words in a loop, over all repetitions; "ha ha ha" or a refrain has fewer."""
+"""Minimum total number of words in a loop, counting all repetitions. "Ha ha ha" or a refrain has fewer
+words."""
 LOOP_PERIOD = 200
 """Maximum length of the repeated unit, in words."""
 LOOP_CHARACTERS = 100
@@ -29,14 +30,13 @@ _ASKED_TO_REPEAT = re.compile(
 def check_loop(text: str, finish: Finish, messages: str) -> Finding | None:
     """Return a warning if the answer repeats the same words or characters many times in a row.
 
-    Words: the same words at least `LOOP_TIMES` times in a row, with at least `LOOP_WORDS` words in total.
-    Case, punctuation and list numbers are ignored; other numbers are compared, and at least one word of the
-    unit must begin with a letter. Characters: a unit of at most 20 characters without whitespace, repeated
-    over at least `LOOP_CHARACTERS` characters.
+    A loop of words repeats the same sequence of words at least `LOOP_TIMES` times in a row, with at least
+    `LOOP_WORDS` words in total. Case, punctuation and list numbers are ignored; other numbers are compared,
+    and at least one word of the sequence must begin with a letter. A loop of characters repeats a unit of at
+    most 20 characters without whitespace over at least `LOOP_CHARACTERS` characters.
 
     Code and tables are naturally repetitive, and punctuation is used to draw lines. In these cases, a run
-    only counts as a loop if it was cut off at the token limit. Returns None if the conversation asked for
-    repetition.
+    only counts as a loop if it was cut off at the token limit. Returns None if the user asked for repetition.
     """
     if _ASKED_TO_REPEAT.search(messages):
         return None
@@ -52,7 +52,7 @@ def check_loop(text: str, finish: Finish, messages: str) -> Finding | None:
 
 
 def _find_runs(text: str) -> Iterator[tuple[int, int, int, str, int]]:
-    """Yield (start, end, end of first unit, description, repetitions) for each long enough run."""
+    """Yield (start, end, end of first unit, description, repetitions) for each run that forms a loop."""
     words = list(_find_words(text))
     if run := _find_run([text[start:end].casefold() for start, end in words]):
         first, last, period = run
@@ -76,11 +76,11 @@ def _find_words(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _find_run(words: Sequence[str]) -> tuple[int, int, int] | None:
-    """Return (first, end, period), in words, of a long enough run with the shortest period, or None.
+    """Return (first, end, period), in words, of the sufficiently long run with the shortest period, or None.
 
     A run with period p contains at least `needed` consecutive words that each equal the p-th word after them.
-    Testing every `needed`-th position is therefore enough to find it. This costs about one test per word for
-    all periods together.
+    Testing every `needed`-th position is therefore enough to find it. Over all periods together, the search
+    takes about one test per word.
     """
     for period in range(1, min(LOOP_PERIOD, len(words) // LOOP_TIMES) + 1):
         needed = max(LOOP_WORDS, LOOP_TIMES * period) - period

@@ -1,4 +1,4 @@
-"""Ablations of demonstration sets: deliberately remove or corrupt parts of the prompt (arXiv 2405.19874).
+"""Ablations, which deliberately remove or corrupt parts of a demonstration set (arXiv 2405.19874).
 
 Each ablation returns a modified copy of a demonstration set. The result is deterministic for a given seed.
 Section 2.3 and the appendix of the paper examine which parts of a demonstration matter. "shifted", "random"
@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from playground.types import Demo, DemoSet, InputError
 
 TRIES = 1000
-"""Maximum number of random draws. A draw is valid if no query gets its own answer. If all answers differ,
-more than a third of draws are valid."""
+"""Maximum number of attempts to assign random answers to the queries. An assignment is valid if no query gets
+its own answer. If all answers differ, more than a third of all assignments are valid."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,14 +34,14 @@ def ablate(demos: DemoSet, name: str, seed: int = 0, pool: DemoSet | None = None
     """Apply an ablation to a demonstration set and return the result.
 
     Args:
-        demos: the K demonstrations in the prompt.
+        demos: the set of K demonstrations in the prompt.
         name: one of `ABLATIONS`.
         seed: seed for the random choices of "random", "other" and "shuffled".
         pool: the set from which answers are drawn. For "other", this must be a different set. For "random",
-            it is the set that contains `demos`; `demos` itself by default.
+            it is the set that `demos` was taken from. Defaults to `demos` itself.
 
     Raises:
-        InputError: the name is unknown, or the ablation cannot be applied to the set.
+        InputError: the ablation name is unknown, or the ablation cannot be applied to the set.
     """
     if name not in ABLATIONS:
         raise InputError(f"There is no ablation {name!r}: choose one of {', '.join(ABLATIONS)}.")

@@ -1,4 +1,4 @@
-"""Drafts of demonstration sets, which are modified in the demonstration editor.
+"""Drafts of demonstration sets, as edited by the user in the demonstration editor.
 
 The cards of a draft can be disabled, moved, replaced, added and removed. Drafts are immutable: each change
 returns a new `Draft`. This module does not depend on the UI or on files.

@@ -23,7 +23,7 @@ PAPER_STOPS = ("# Query", "# User")
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """Markup of the blocks in a prompt. A block consists of before + header + opening + text + closing."""
+    """Markup of a prompt family's blocks. A block consists of before + header + opening + text + closing."""
 
     query: str
     """Header line of a query block."""
@@ -124,7 +124,8 @@ def _head(demos: DemoSet) -> list[Piece]:
 
 
 def _cut(demos: DemoSet) -> list[Piece]:
-    """Split a set's verbatim text into the instruction and the demonstrations, if all of them are found."""
+    """Split a set's verbatim text into instruction and demonstrations, provided that all of them are
+    found."""
     text, family = demos.text or "", family_of(demos)
     starts: list[int] = []
     for demo in demos.demos:
@@ -220,7 +221,7 @@ def parse(name: str, text: str) -> DemoSet:
 
 
 def _recognise(lines: Sequence[str]) -> str | None:
-    """Return the name of the family of the first query header; None if there is no query header."""
+    """Return the name of the first query header's prompt family; None if there is no query header."""
     for at, line in enumerate(lines):
         if not _after_blank(lines, at):
             continue
@@ -325,8 +326,6 @@ def _blank_follows(lines: Sequence[str], at: int) -> bool:
 
 def _open_blocks(lines: Sequence[str], family: Family) -> tuple[int, list[_Block]]:
     """Return the first block's line index and all blocks, for a family without fences.
-
-    Each block ends at the next header.
 
     Each block ends at the next header.
     """

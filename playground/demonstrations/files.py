@@ -1,4 +1,4 @@
-"""Read and write demonstration sets: Tandem's TOML format, and published prompt files.
+"""Read and write demonstration sets in Tandem's TOML format, and read published prompt files.
 
 prompts/README.md describes both formats.
 """
@@ -16,7 +16,8 @@ from playground.files import At, check_table, place, read_text, read_toml
 from playground.types import Demo, DemoSet, Exchange, InputError, OutsideError, check_name
 
 LIMIT = 2_000_000
-"""Maximum file size in bytes, about 100 times the text that fits in the longest context of base models."""
+"""Maximum file size in bytes, about 100 times as much text as fits in the longest context of any base
+model."""
 SUFFIXES = (".toml", ".txt")
 
 
@@ -137,11 +138,11 @@ def _answer(entry: dict[str, Any], path: Path, at: At) -> str | None:
 def write_demo_set(path: Path, demos: DemoSet, new: bool = False) -> None:
     """Write a demonstration set as TOML, replacing an existing file.
 
-    `read_demo_set` reads the file back as an equal set. If the set still has its verbatim text, that text is
-    written.
+    Reading the file with `read_demo_set` returns an equal set. If the set still has its verbatim text, that
+    text is saved.
 
     Args:
-        new: fail if the file already exists. The check is atomic.
+        new: whether to fail if the file already exists. The check is atomic.
 
     Raises:
         InputError: the set is empty or too large, has an invalid name or format, contains a lone surrogate,
@@ -183,7 +184,7 @@ def write_demo_set(path: Path, demos: DemoSet, new: bool = False) -> None:
 
 
 def _toml(demos: DemoSet) -> Iterable[str]:
-    """Yield the lines of a demonstration set's TOML file. A yielded multi-line string spans several lines."""
+    """Yield the lines of a demonstration set's TOML file. A multi-line string is yielded as one item."""
     yield f"name = {_quote(demos.name)}"
     for key in ("description", "meant_for"):
         if value := getattr(demos, key):

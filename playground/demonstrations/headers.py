@@ -1,4 +1,4 @@
-"""Detect prompt family headers in model output, and lines that look like code.
+"""Detect prompt family headers and lines that look like code in model output.
 
 Detection uses string rules only. `engine.text.Cutter` and `checks` document how these rules are applied.
 """
@@ -92,10 +92,8 @@ def leads_over(line: str, blank_after: bool) -> bool:
     """Return whether a line introduces a code block that follows it.
 
     A line introduces a code block if it ends in a colon, or if it is an unfinished sentence in a separate
-    paragraph.
-
-    It does if it ends in a colon, or if it is an unfinished sentence in a separate paragraph. Code blocks are
-    set off from the surrounding text by blank lines, whereas the closing fence of an answer usually is not.
+    paragraph. Code blocks are set off from the surrounding text by blank lines, whereas the closing fence of
+    an answer usually is not.
 
     Args:
         line: the last non-blank line; "" if there is none.

@@ -30,7 +30,7 @@ from playground.types import AdapterCard, ChatFormat, DemoSet, InputError, check
 
 POCKET = "models/pocket"
 GENERAL_DEMOS = "general-3"
-"""Default demonstration set for base models that no preset names."""
+"""Default demonstration set for base models that do not occur in any preset."""
 
 
 @dataclass
@@ -58,7 +58,8 @@ class Library:
     preset: Preset | None = None
     """Preset that selected the base model, if any. The preset's demonstration set is the default."""
     presets: tuple[Preset, ...] = ()
-    """Available presets. They name the default demonstration set of a base model selected by name."""
+    """Available presets. If the base model was selected by name, the first preset that contains it supplies
+    the default demonstration set."""
     data_dir: Path | None = None
     """The user's data folder; its subfolder `demos` holds the user's demonstration sets."""
     own_sets: dict[str, Path] = field(default_factory=dict)
@@ -208,8 +209,10 @@ class Library:
         return self.demo_sets[name]
 
     def default_demo_set(self) -> DemoSet:
-        """Return the default set: the chosen preset's, that of the first preset for this base model, or the
-        general one.
+        """Return the default demonstration set.
+
+        It is the demonstration set of the selected preset or, if no preset was selected, of the first preset
+        for this base model. If there is no such preset, the general set is used.
         """
         if self.preset is not None and self.preset.demos in self.demo_sets:
             return self.demo_sets[self.preset.demos]
@@ -229,9 +232,9 @@ class Library:
         return next((probe for probe in self.probes if probe.turns[: len(messages)] == tuple(messages)), None)
 
     def adapter(self, name: str) -> AdapterCard:
-        """Return the card of an adapter for this base model, or raise InputError listing these adapters."""
-        # Read once, before `adapters`, because the engine thread moves an adapter that is ready from one to
-        # the other.
+        """Return an adapter's card, or raise InputError listing the adapters for this base model."""
+        # Read `pending` only once, before `adapters`, because the engine thread moves an adapter from
+        # `pending` to `adapters` once its card has been downloaded.
         source = self.pending.get(name)
         if name in self.adapters:
             return self.adapters[name]
@@ -288,7 +291,8 @@ class Library:
             return ()
 
     def _format_source(self, adapter: str | None) -> tuple[Path | None, ChatFormat | None]:
-        """Return an adapter's tokenizer folder and any known chat format; None stands for the base model."""
+        """Return the tokenizer folder and chat format, where known, of an adapter or the base model
+        (None)."""
         if adapter is not None:
             card = self.adapter(adapter)
             if card.tokenizer:

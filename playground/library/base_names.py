@@ -1,4 +1,4 @@
-"""Determine whether two names (Hub ids or paths, possibly of quantised copies) mean the same base model."""
+"""Determine whether two names (Hub ids or paths, even of quantised copies) refer to the same base model."""
 
 from __future__ import annotations
 

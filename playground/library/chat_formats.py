@@ -19,7 +19,7 @@ class UnknownFormatError(InputError):
 
 
 def read_chat_format(name: str, root: Path = ROOT) -> ChatFormat:
-    """Read a chat format from prompts/chat/: `NAME.toml` with template, bos_token and eos_token.
+    """Read the chat format in `prompts/chat/NAME.toml`: its template, bos_token and eos_token.
 
     Raises:
         UnknownFormatError: there is no format with that name.
@@ -36,7 +36,7 @@ def read_chat_format(name: str, root: Path = ROOT) -> ChatFormat:
 
 
 def has_templates(folder: Path) -> bool:
-    """Return whether a chat template exists in tokenizer files, or may exist in an unreadable file."""
+    """Return whether a folder's tokenizer files contain a chat template, or might if they were readable."""
     try:
         return bool(read_templates(folder))
     except InputError:
@@ -98,11 +98,9 @@ def _format(templates: Mapping[str, str], name: str, tokens: Mapping[str, str]) 
 
 @lru_cache(maxsize=64)
 def add_ends(format: ChatFormat, added: tuple[str, ...] = ()) -> ChatFormat:
-    """Return a copy of a chat format with the end markers that its template writes after an answer.
+    """Return a copy of a chat format that includes the end markers its template puts after an answer.
 
-    The markers are found by rendering the template.
-
-    The markers are found by rendering the template.
+    End markers are EOS tokens or stop sequences. They are found by rendering the template.
 
     Args:
         added: the tokenizer's added tokens, which are not part of its base vocabulary.

@@ -22,8 +22,8 @@ OWN_FILE = "presets.toml"
 """Name of the presets file in the user's folder."""
 
 Gate = Literal["no", "yes", "maybe"]
-"""Whether users must accept terms on the base model's Hub page before downloading it. "maybe": acceptance
-was required in the past."""
+"""Whether users must accept terms on the base model's Hub page before downloading it. The value "maybe" means
+that acceptance was required in the past."""
 DECODING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
 """`Sampling` fields that a preset sets."""
 
@@ -207,7 +207,7 @@ def _read_decoding(text: str, where: str) -> Sampling:
 
 @dataclass(frozen=True, kw_only=True)
 class Cached:
-    """Download state, on this machine, of the files of a model, adapter or preset."""
+    """Download state of a model's, adapter's or preset's files on this machine."""
 
     state: Literal["complete", "partial", "absent"]
     size: int = 0

@@ -48,9 +48,9 @@ class Probe:
         return self.name.partition("/")[0]
 
     def count_sent(self, said: Sequence[str]) -> int:
-        """Return the length of the longest prefix of the probe's messages that occurs in `said` in order.
+        """Return the number of leading probe messages that occur in `said` in the same order.
 
-        Unrelated messages in between are ignored.
+        Unrelated messages between them are ignored.
         """
         rest = iter(said)
         return next((number for number, turn in enumerate(self.turns) if turn not in rest), len(self.turns))
@@ -86,8 +86,8 @@ def read_probes(path: Path) -> list[Probe]:
     """Read the probes from a file, in order, ignoring empty lines and unknown keys.
 
     Raises:
-        InputError: the file cannot be read, or its format is invalid. The message names the file and the
-            line and says what to do.
+        InputError: the file cannot be read, or its format is invalid. The message names the file and the line
+            and suggests a fix.
     """
     check_name(path.stem, f"{path}: the name")
     probes = []

@@ -94,7 +94,7 @@ def _existing(name: str, root: Path) -> Path | None:
 
 
 def _split_file(name: str) -> tuple[str, str | None]:
-    """Split ``ID:FILE.gguf`` into id and file, moving a revision given after the file to the id."""
+    """Split ``ID:FILE.gguf`` into ID and file. A revision given after the file is moved to the ID."""
     stem, colon, file = name.partition(":") if name[1:3] != ":\\" else (name, "", "")
     if not colon:
         return name, None

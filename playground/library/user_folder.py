@@ -13,7 +13,7 @@ def save_demo_set(data_dir: Path, demos: DemoSet, own: Path | None, known: DemoS
 
     Args:
         own: path of the user's existing set with that name, if any.
-        known: the set with that name when it was last read, if any.
+        known: the set with that name as it was when last read, if any.
 
     Returns:
         The path of the saved file.

@@ -20,9 +20,10 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
 LIMIT = 20_000_000
-"""Maximum number of characters in a string, the same as in a whole prompt (`templates.MOST_CHARACTERS`)."""
+"""Maximum number of characters in a string. The same limit applies to a whole prompt
+(`templates.MOST_CHARACTERS`)."""
 ITEM = 20
-"""Number of characters counted for each list item or dictionary key."""
+"""Size assumed for each list item or dictionary key, in characters."""
 MOST_BITS = 1_000_000
 """Maximum number of bits in an integer."""
 MOST_PRECISION = 1_000
@@ -33,14 +34,14 @@ Cost = Callable[..., int]
 
 
 class TooLargeError(OverflowError):
-    """Raised when the result of an operation would exceed the limit."""
+    """Raised when the result of an operation would exceed the size limit."""
 
     def __init__(self) -> None:
         super().__init__(f"one of its operations would build a value of more than {LIMIT} characters")
 
 
 def check(size: int) -> None:
-    """Check an estimated size against the limit.
+    """Check an estimated size against the size limit.
 
     Raises:
         TooLargeError: the size exceeds the limit.
@@ -85,7 +86,7 @@ def _count(values: Iterator[Any]) -> Iterator[Any]:
 
 
 def join(parts: Iterable[Any]) -> str:
-    """Join strings, provided that the result is within the limit.
+    """Join strings, provided that the result is within the size limit.
 
     Raises:
         TooLargeError: the result exceeds the limit.
@@ -189,7 +190,7 @@ def _percent(format: Any, *others: Any, **named: Any) -> int:
 
 
 def _braces(format: str, *others: Any, **named: Any) -> int:
-    """Estimate the size of the result of `str.format`, as `_percent` does for "%"."""
+    """Estimate the size of the result of `str.format` from its field widths and argument sizes."""
     widths = sum(int(number[:20]) for number in _NUMBER.findall(format))
     if re.search(r"\{[^{}]*\{", format):  # a field whose width is an argument
         widths += format.count("{") * sum(_integer(each) for each in _flat([*others, *named.values()]))
@@ -231,7 +232,7 @@ def _modulo(left: Any, right: Any) -> int:
 
 
 def _length(value: Any) -> int:
-    """Return the number of bits of an integer."""
+    """Return the bit length of an integer, or 0 for any other value."""
     return value.bit_length() if isinstance(value, int) else 0
 
 
@@ -352,7 +353,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
     concat = staticmethod(join)
 
     def __init__(self, *given: Any, **named: Any) -> None:
-        """Create the environment, with the same arguments as Jinja's."""
+        """Create the environment. The arguments are those of Jinja's own environment."""
         super().__init__(*given, **named)
         self.finalize = _finalize
         self._is_bounded = False
@@ -369,7 +370,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return super().from_string(*given, **named)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """Evaluate a binary operator, provided that the result is within the limit."""
+        """Evaluate a binary operator, provided that the result is within the size limit."""
         check(OPERATORS[operator](left, right))
         return super().call_binop(context, operator, left, right)
 
@@ -378,7 +379,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return join(str(_finalize(value)) for value in values)
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
-        """Run a call. String and number methods are only run if their result is within the size limit."""
+        """Execute a call, rejecting string and number methods whose result would exceed the size limit."""
         # Jinja wraps `str.format`; the original method is the wrapper's `__wrapped__`.
         method = getattr(__obj, "__wrapped__", __obj)
         owner = getattr(method, "__self__", None)

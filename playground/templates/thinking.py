@@ -40,5 +40,5 @@ def split_thinking(text: str, opened: bool = False) -> Thinking:
 
 
 def opens_thinking(prompt: str) -> bool:
-    """Return whether a prompt ends with an opening tag, so that the answer starts with reasoning."""
+    """Return whether a prompt ends with an opening ``<think>`` tag, so the answer starts with reasoning."""
     return prompt.rstrip().endswith(OPENING)

@@ -56,7 +56,7 @@ def load_tokenizer(folder: Path, name: str, **options: Any) -> Any:
 
 
 def try_tokenizer(tokenizer: Any, name: str) -> None:
-    """Check that a tokenizer can tokenise text, since some invalid settings only cause errors at that point.
+    """Check that a tokenizer can tokenise text, since some invalid settings cause errors only then.
 
     Args:
         tokenizer: a Transformers tokenizer, as returned by `load_tokenizer`.
@@ -131,7 +131,7 @@ def _read_special_tokens(
 
 @contextmanager
 def explain_failures(lead: str = "The tokenizer cannot process this text") -> Iterator[None]:
-    """Convert exceptions raised by a tokenizer within the block to a one-sentence InputError."""
+    """Convert tokenizer exceptions raised within the block to an InputError with a one-sentence message."""
     try:
         yield
     except BaseException as error:
