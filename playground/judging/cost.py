@@ -34,7 +34,9 @@ class Estimate:
     calls: int
     """Number of calls to make."""
     cached: int
-    """Number of calls at no cost, because they are already recorded or duplicate another lane's call."""
+    """Number of calls that cost nothing because they are already recorded or duplicate another lane's
+    call.
+    """
     prompt_tokens: int
     """Estimated number of prompt tokens (see `tokens_of`), excluding cached calls."""
     most_new_tokens: int
@@ -67,7 +69,9 @@ class Cost:
 
     calls: int
     cached: int
-    """Number of calls at no cost, because they are already recorded or duplicate another lane's call."""
+    """Number of calls that cost nothing because they are already recorded or duplicate another lane's
+    call.
+    """
     prompt_tokens: int
     new_tokens: int
     unknown: int
@@ -108,7 +112,7 @@ class JudgeBudget:
         """
         Args:
             limit: the maximum number of tokens; None for no limit.
-            on_page: whether the user is on the page, where an API key can be entered.
+            on_page: whether the budget belongs to a user of the web UI, where an API key can be entered.
         """
         self._advice = "enter your own API key" if on_page else "raise --judge-budget"
         self.limit = limit
@@ -176,7 +180,7 @@ class VisitorBudgets:
         self._most = most
         self._lock = threading.Lock()
         self._budgets: dict[str, tuple[float, JudgeBudget]] = {}
-        """(start time, budget) by user, in order from least to most recently used."""
+        """Each user's (start time, budget), ordered from least to most recently used."""
 
     def of(self, visitor: str, now: float) -> JudgeBudget:
         """Return a user's budget. Create a new budget if the user has none or the user's budget has expired.

@@ -45,8 +45,7 @@ def families(name: str) -> set[str]:
 
 
 def family_warning(judge: str, names: Iterable[str]) -> str | None:
-    """Return a warning if a judge and a judged model are from the same family, judging by their names, else
-    None.
+    """Return a warning if the names of a judge and a judged model indicate the same model family, else None.
 
     Args:
         judge: the judge's model name.

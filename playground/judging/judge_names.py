@@ -70,7 +70,8 @@ def name_judges(judges: Iterable[tuple[str, str | None]]) -> dict[tuple[str, str
     """Return each judge's display name: the model name, plus the server's host if several judges share that
     name.
 
-    If the host is also the same, the full server address is added instead.
+    If several judges share both the model name and the host, the full server address is added instead of the
+    host.
 
     Args:
         judges: (model, server address) pairs, as in `Verdict`.

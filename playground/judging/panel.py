@@ -2,8 +2,8 @@
 verdict.
 
 A strict majority is required: a lane wins if more than half of all judges on the panel prefer it. A judge
-without a verdict counts for neither lane; if its verdict could have been decisive, the panel has no verdict
-either. For scores, the panel's score is the median.
+without a verdict counts for neither lane; if the missing verdict could have been decisive, the panel has no
+verdict either. If the judges assign scores, the panel's score is the median.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from playground.store import Store
 from playground.types import SETTLED, Outcome, OutsideError, Verdict
 
 MAJORITY = "majority of "
-"""Prefix of a panel's name. The names of the panel's judges follow."""
+"""Prefix of a panel's name, followed by the names of the panel's judges."""
 
 
 def name_majority(verdicts: Sequence[Verdict]) -> str:
-    """Return the judge name recorded for the majority of these verdicts.
+    """Return the judge name under which the majority of these verdicts is recorded.
 
-    It does not depend on their order.
+    The name does not depend on the order of the verdicts.
     """
     return MAJORITY + ", ".join(sorted(_names(verdicts)))
 
@@ -42,8 +42,8 @@ def combine_verdicts(verdicts: Sequence[Verdict], id: str) -> Verdict:
     """Combine the verdicts of several judges into a majority verdict.
 
     Args:
-        verdicts: the verdicts of the panel's judges on the same answers, using the same rubric. Verdicts can
-            be unfinished.
+        verdicts: the verdicts of the panel's judges on the same answers, using the same rubric. Some of the
+            verdicts can be unfinished.
         id: the id of the new verdict.
 
     Returns:
@@ -112,7 +112,7 @@ class PanelJudging:
         """
         Args:
             judgings: one running judgment per judge.
-            store: the database in which to record the majority's verdict.
+            store: the database in which to record the majority verdict.
         """
         self.judgings = tuple(judgings)
         self.conversation = judgings[0].conversation

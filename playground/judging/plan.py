@@ -18,15 +18,15 @@ from playground.store import Store
 from playground.types import JudgeCall, Verdict, canonical
 
 SAMPLE_TEMPERATURE = 0.7
-"""Temperature used to draw several samples if the judge's temperature is 0.
+"""Temperature for drawing several samples if the judge's own temperature is 0.
 
-At 0, all samples would be identical.
+At temperature 0, all samples would be identical.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedCall:
-    """One planned judge call, with its recorded result, if any."""
+    """A planned judge call and its recorded result, if any."""
 
     shown: tuple[int, ...]
     """The lanes whose answers appear in the prompt, in prompt order."""
@@ -46,8 +46,8 @@ class PlannedCall:
         return max(tokens_of(each) for each in self.messages.values())
 
     def spent_tokens(self, call: JudgeCall | None) -> int:
-        """Return the number of tokens used by the call as reported by the server, or `most_tokens` if the
-        server reported none.
+        """Return the call's token usage as reported by the server, or `most_tokens` if the server reported
+        none.
         """
         if call is None or call.cached:
             return 0
@@ -86,14 +86,14 @@ class Plan:
 def plan_judgment(
     request: JudgeRequest, rubric: Rubric, judge: JudgeModel, store: Store, refusals: Refusals
 ) -> Plan:
-    """Plan the calls that a request needs from one of its judges.
+    """Plan the calls to one of a request's judges.
 
     Args:
         request: the request.
         rubric: the request's rubric.
         judge: one of the request's judges.
         store: the database, which contains the calls of earlier judgments.
-        refusals: known limits of judge servers, which can reduce the maximum length of the reply.
+        refusals: the known limits of judge servers. They can reduce the maximum reply length.
     """
     orders = [request.lanes, request.lanes[::-1]] if request.compares else [(lane,) for lane in request.lanes]
     calls = []

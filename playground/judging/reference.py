@@ -28,7 +28,7 @@ def occurs(value: str, text: str) -> bool:
 
 
 def find_named(members: Sequence[str], text: str, flags: re.RegexFlag = re.NOFLAG) -> list[str]:
-    """Return the listed values that occur in the text, in order of their first occurrence."""
+    """Return those of the given values that occur in the text, in order of first occurrence."""
     found = {
         member: match.start()
         for member in members
@@ -73,7 +73,7 @@ def judge_known_answer(known: KnownAnswer, candidates: Mapping[int, Candidate]) 
 
     Args:
         known: the rubric with the known answer.
-        candidates: the conversations to judge, by lane; two for a comparison.
+        candidates: the conversations to judge, keyed by lane. A comparison requires exactly two.
     """
     lanes = tuple(candidates)
     right = {lane: is_right(known.check, candidates[lane]) for lane in lanes}
@@ -103,7 +103,9 @@ def _score(check: Check, right: Mapping[int, bool]) -> list[JudgeCall]:
 
 
 def _compare(check: Check, lanes: tuple[int, ...], right: Mapping[int, bool]) -> list[JudgeCall]:
-    """Return the comparison as two calls, one per order of the answers, as with a model judge."""
+    """Return the comparison as two judge calls, one for each order of the answers, like those of a model
+    judge.
+    """
     winners = [lane for lane in lanes if right[lane]]
     outcome: Outcome = "win" if len(winners) == 1 else "tie" if winners else "both-bad"
     calls = []

@@ -1,4 +1,6 @@
-"""Run a judgment in its own thread. It keeps running when the page is closed, and can be cancelled."""
+"""Run judgments, each in its own thread. A judgment keeps running when the page is closed, and can be
+cancelled.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,7 @@ class Judgment(Protocol):
 
 @dataclass(frozen=True)
 class EndedJudgment:
-    """A judgment that needs no calls, so it is already finished when it is created."""
+    """A judgment that needs no calls and is therefore finished as soon as it is created."""
 
     conversation: str
     verdict: Verdict
@@ -102,7 +104,7 @@ class SharedState:
 
     store: Store
     refusals: Refusals = field(default_factory=Refusals)
-    """Parameters and limits refused by judge servers."""
+    """Parameters and limits rejected by judge servers."""
     open_calls: OpenCalls = field(default_factory=OpenCalls)
     slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(SIDE_BY_SIDE))
 
@@ -120,7 +122,8 @@ class Judging:
             turn: index of the turn to judge, from 0.
             shared: the state shared by all judgments.
             reservation: the token reservation. When the judgment finishes, the reservation is settled with
-                the number of tokens used. Calls that were cancelled or timed out count as their maximum.
+                the number of tokens used. A call that was cancelled or timed out counts as its maximum number
+                of tokens.
         """
         self.conversation = conversation
         self.turn = turn
@@ -207,11 +210,11 @@ class Judging:
         await asyncio.gather(*(self._ask_once(key, numbers, places) for key, numbers in alike.items()))
 
     async def _ask_once(self, key: str, numbers: list[int], places: asyncio.Semaphore) -> None:
-        """Make one call and use its result for all identical calls. Calls are identical if lanes have the
-        same answer.
+        """Make one call and use its result for all identical calls. Calls for different lanes are identical
+        if the lanes have the same answer.
 
         Args:
-            key: the hash that the calls share.
+            key: the cache key shared by the calls.
             numbers: the indices of the identical calls in the plan.
             places: the semaphore that limits concurrent calls.
         """

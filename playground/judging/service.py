@@ -23,12 +23,14 @@ from playground.types import Conversation, InputError, Verdict
 
 
 class Judges:
-    """Service that calls judges and records their verdicts. Thread-safe. No method blocks on a judge."""
+    """Service that calls judges and records their verdicts. Thread-safe. No method waits for a judge's
+    reply.
+    """
 
     def __init__(self, store: Store, settings: Settings | None = None, on_page: bool = True) -> None:
         """
         Args:
-            on_page: whether users are on the page, where they can enter their own API key.
+            on_page: whether the service belongs to the web UI, where users can enter their own API keys.
         """
         self.store = store
         self._on_page = on_page
@@ -43,9 +45,9 @@ class Judges:
     ) -> JudgeModel:
         """Return a judge model.
 
-        Omitted arguments default to the settings. Each API key in the settings is sent only to the server it
-        is configured for. In public mode, only the configured server is accepted, so that an untrusted user
-        cannot make this machine send requests to an arbitrary address.
+        Omitted arguments default to the values in the settings. Each API key in the settings is sent only to
+        the server it is configured for. In public mode, only the configured server is accepted, so that an
+        untrusted user cannot make this machine send requests to an arbitrary address.
 
         Args:
             model: the model's name.
@@ -103,8 +105,8 @@ class Judges:
             budget: the user's token budget. Judges that use the user's own key do not draw on the budget.
 
         Returns:
-            The judgment of each model, followed by the panel's if there are several models. For a known
-            answer, a single finished judgment.
+            One judgment per model, followed by the panel's judgment if there are several models. For a rubric
+            with a known answer, a single judgment that is already finished.
 
         Raises:
             InputError: an API key is missing, or the budget is too small. In this case, nothing is recorded.
@@ -161,7 +163,7 @@ class Judges:
         return judgings
 
     def _reserve(self, plan: Plan, budget: JudgeBudget | None) -> Reservation:
-        """Reserve the maximum number of tokens that a plan can use from a user's budget."""
+        """Reserve, from a user's budget, the maximum number of tokens that a plan can use."""
         if budget is None or plan.judge.own_key:
             return Reservation()
         return budget.reserve(plan.estimate(self.settings.judge_prices).most_tokens)
@@ -170,7 +172,7 @@ class Judges:
         """Record a person's vote.
 
         Raises:
-            InputError: the voter has seen the lane names since voting blind on these answers.
+            InputError: the voter voted on these answers in blind mode and has since seen the lane names.
             OutsideError: the database cannot be written.
         """
         before = self.store.verdicts(vote.conversation.id).get(vote.turn, ())
@@ -190,7 +192,7 @@ class Judges:
     # --- Verdicts and running judgments -----------------------------------------------------------
 
     def verdicts(self, conversation: str) -> dict[int, tuple[Verdict, ...]]:
-        """Return all verdicts on a conversation by turn, including the current verdicts of running
+        """Return all verdicts on a conversation, keyed by turn, including interim verdicts of running
         judgments.
         """
         live = {judging.verdict.id: judging.verdict for judging in self.running(conversation)}

@@ -12,12 +12,12 @@ from playground.types import SETTLED, Aspect, Conversation, JudgeCall, Outcome, 
 WORST: tuple[Outcome, ...] = ("cancelled", "failed", "refused", "cut", "empty", "unparsable")
 """Outcomes that prevent a verdict, worst first.
 
-A verdict takes the worst of these outcomes among its calls.
+If any of a verdict's calls have one of these outcomes, the verdict gets the worst of them.
 """
 
 
 def conclude(verdict: Verdict, kind: Kind, calls: Sequence[JudgeCall]) -> Verdict:
-    """Return the verdict with the given calls and the outcome computed from them.
+    """Return the verdict with the given calls added and its outcome computed from them.
 
     A comparison is settled if every call is settled. The winner for each order of the answers is the lane
     preferred by more than half of the samples, if any. If the two orders disagree, the outcome is
@@ -67,8 +67,8 @@ def _score(calls: Sequence[JudgeCall]) -> float | None:
 
 
 def _aspects(calls: Sequence[JudgeCall]) -> tuple[Aspect, ...]:
-    """Return the mean score for each aspect over the samples that score it, or () if any call has no aspect
-    scores.
+    """Return each aspect's mean score over the samples that include the aspect. Return () if any call has no
+    aspect scores.
     """
     if not calls or any(call.outcome != "scored" for call in calls):
         return ()

@@ -51,10 +51,10 @@ def make_verdict(vote: Vote, before: Sequence[Verdict]) -> Verdict:
 
     Args:
         vote: the vote.
-        before: the existing verdicts on that turn.
+        before: the turn's existing verdicts.
 
     Raises:
-        InputError: the voter has seen the lane names since voting blind on these answers.
+        InputError: the voter voted on these answers in blind mode and has since seen the lane names.
     """
     lanes = tuple(sorted(vote.shown))
     judged = tuple(candidate(vote.conversation, vote.turn, lane).hash for lane in lanes)

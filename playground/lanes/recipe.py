@@ -185,7 +185,7 @@ class Recipe:
 
 
 FIXED = LaneKind(label="")
-"""The lane kind of presets that include options. It has no controls."""
+"""The lane kind of presets that include options. Lanes of this kind have no controls."""
 
 
 def read_variables(text: str) -> dict[str, str]:

@@ -24,7 +24,7 @@ from playground.types.option_value import Quoted
 from playground.words import shorten
 
 LONGEST_QUOTE = 120
-"""Maximum number of characters of a lane spec that an error message quotes."""
+"""Maximum number of characters of a lane spec to quote in an error message."""
 
 
 class LaneShelf(Shelf, Protocol):
@@ -79,7 +79,7 @@ def parse_lane(spec: str, shelf: LaneShelf, sampling: Sampling | None = None) ->
 
 
 def parse_lanes(specs: Sequence[str], parse: Callable[[str], Variant]) -> list[Variant]:
-    """Build the variants for lane specs with `parse`, and name the lane in errors.
+    """Build a variant for each lane spec using `parse`. Error messages name the lane.
 
     Raises:
         InputError: one of the specs cannot be used.
@@ -93,11 +93,11 @@ def parse_lanes(specs: Sequence[str], parse: Callable[[str], Variant]) -> list[V
 
 @contextmanager
 def name_lane_in_errors(spec: str, lane: int | None = None) -> Iterator[None]:
-    """Context manager that puts the lane spec in front of the message of an InputError.
+    """Context manager that prefixes the message of an InputError with the lane spec.
 
     Args:
-        spec: the lane spec, as the user wrote it.
-        lane: index of the lane, which adds its letter; None if it is the only one.
+        spec: the lane spec, as entered by the user.
+        lane: index of the lane, used to include the lane's letter; None if there is only one lane.
     """
     try:
         yield

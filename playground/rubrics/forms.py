@@ -1,6 +1,7 @@
-"""Patterns for winners and scores in judges' replies: in brackets (``[[A]]``) or after a label (``Score:``).
+"""Regular expressions for winners and scores in judges' replies, in brackets (``[[A]]``) or after a label
+(``Score:``).
 
-`judging.parse` parses these forms, and `rubric.neutral` removes them from answers. All patterns expect text
+`judging.parse` parses these forms, and `rubric.neutral` removes them from answers. All of them expect text
 normalized by `fold` and match in linear time.
 """
 
@@ -62,13 +63,15 @@ QUALIFIED_LABEL = re.compile(
     r"|[*_ ]{0,5}[ \t][=\u2013\u2014-]{1,3}[ \t]|[ \t*_`~]{0,20}\n)",
     re.IGNORECASE,
 )
-"""Matches a label followed by either more words and a colon, a dash, or the end of the line."""
+"""Matches a label followed by further words with a colon, by a dash or equals sign, or by the end of the
+line.
+"""
 EXPLANATION = re.compile(
     r"\b(?:breakdown|scale|range|criteria|explanations?|justifications?|reason(?:s|ing)?|rationale|details?|"
     r"notes?|why|because|begr\u00fcndung|skala|explication|justification|\u00e9chelle)\b|\u7406\u7531|\u8bf4\u660e",
     re.IGNORECASE,
 )
-"""Matches words next to a label that indicate an explanation rather than a value."""
+"""Matches words next to a label which indicate that an explanation follows rather than a value."""
 REVISION = re.compile(
     r"(?<!\w)(?:(?P<strict>corrections?|corrected|revision|revised|korrektur|korrigiert|rectification)"
     r"|actually|wait|hmm+|sorry|edit|update|updated|on (?:second thought|reflection)|moment|doch)(?!\w)"
@@ -156,7 +159,7 @@ class Value:
     winner: str = ""
     """The winner ("A", "B" or "tie"), if one was expected and found."""
     number: str = ""
-    """The score as written, if one was expected and found."""
+    """The score as it appears in the text, if one was expected and found."""
     out_of: str | None = None
     """The number after "/" or "out of", if any."""
 
@@ -166,10 +169,10 @@ UNCLEAR = Value(kind="unclear")
 
 
 def winner_in(text: str, *, whole: bool) -> Value:
-    """Parse the winner named in folded text.
+    """Parse the winner from normalized text.
 
     Args:
-        text: folded text: the content of brackets or a JSON field, or the rest of a labelled line.
+        text: normalized text from inside brackets, from a JSON field or from the rest of a labelled line.
         whole: whether the winner must be the entire text. Otherwise, a reason can follow if it does not name
             another candidate.
     """
@@ -210,7 +213,7 @@ def _strip_decoration(text: str) -> str:
 
 
 def _named_candidates(text: str) -> set[str]:
-    """Return the candidates named in the text by a capital letter, a letter after a noun, or a word for a
+    """Return the candidates named in the text, each by a capital letter, a noun and a letter, or a word for a
     tie.
     """
     found = {
@@ -236,10 +239,10 @@ _DENOMINATOR = re.compile(rf"{_OVER}\s*([0-9]+(?:[.,][0-9]+)?)", re.IGNORECASE)
 
 
 def score_in(text: str, high: float, *, whole: bool) -> Value:
-    """Parse the score in folded text, without checking whether it is within the scale.
+    """Parse the score from normalized text, without checking whether the score is within the scale.
 
     Args:
-        text: folded text: the content of brackets or a JSON field, or the rest of a labelled line.
+        text: normalized text from inside brackets, from a JSON field or from the rest of a labelled line.
         high: the maximum score, which a reason can repeat as "out of 10" or "/10".
         whole: whether the score must be the entire text. Otherwise, a reason can follow if it does not
             contain another number.
@@ -263,5 +266,5 @@ def score_in(text: str, high: float, *, whole: bool) -> Value:
 
 
 def number_of(text: str) -> float:
-    """Convert a number written with a decimal point or a decimal comma."""
+    """Convert text with a decimal point or decimal comma to a number."""
     return float(text.replace(",", "."))

@@ -1,4 +1,4 @@
-"""Rubrics for the reference judge, which marks answers as correct or incorrect by a fixed check, not
+"""Rubrics for the reference judge, which marks answers as correct or incorrect using a fixed check instead of
 a model.
 """
 
@@ -15,7 +15,7 @@ SCALE = (0.0, 1.0)
 
 CheckKind = Literal["any", "all", "some", "first"]
 """Which of a check's values an answer must contain: any one ("any"), all of them ("all"), at least `count` of
-them ("some"), or exactly the first `count` values named in the previous answer ("first").
+them ("some"), or exactly the first `count` values mentioned in the previous answer ("first").
 """
 
 

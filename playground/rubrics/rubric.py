@@ -68,7 +68,7 @@ class Rubric(Protocol):
 
     @property
     def fixed(self) -> dict[str, Any] | None:
-        """The request parameters; None to use the judge's own parameters."""
+        """The request parameters that the rubric requires; None to use the judge's own parameters."""
 
     @property
     def schema(self) -> dict[str, Any] | None:

@@ -79,7 +79,7 @@ def build_board(conversations: Sequence[Conversation], judge: str, rubric: str) 
 
 
 def _entrants(entries: Iterable[CountedVerdict]) -> dict[str, Entrant]:
-    """Return the judged variants by recipe hash, sorted by name."""
+    """Return the judged variants, keyed by recipe hash and sorted by name."""
     entrants = {}
     for entry in entries:
         for lane in entry.verdict.lanes:
@@ -190,7 +190,7 @@ def _lengths(entries: Iterable[CountedVerdict]) -> tuple[list[int], list[int]]:
 def _compare_votes(
     entries: Iterable[CountedVerdict], votes: Iterable[CountedVerdict]
 ) -> list[VoteComparison]:
-    """Pair each vote with every verdict on the same two answers that is a preference or a tie."""
+    """Pair each vote with every verdict that compares the same two answers and is a preference or a tie."""
     by_turn: dict[tuple[str, int], list[Verdict]] = {}
     for entry in entries:
         by_turn.setdefault((entry.conversation.id, entry.turn), []).append(entry.verdict)

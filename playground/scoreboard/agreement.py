@@ -98,7 +98,7 @@ Side = Literal["first", "second", "neither"]
 
 @dataclass(frozen=True, kw_only=True)
 class PanelComparison:
-    """The preferences of all judges on a panel regarding the same two answers."""
+    """The preferences of all judges on a panel between the same two answers."""
 
     conversation: str
     sides: tuple[Side, ...]

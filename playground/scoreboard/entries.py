@@ -116,7 +116,9 @@ def first_place_share(entries: Iterable[CountedVerdict]) -> Share:
 
 
 def inconsistent_share(entries: Iterable[CountedVerdict]) -> Share:
-    """Return the share of settled comparisons for which the verdicts in the two answer orders disagree."""
+    """Return the share of settled comparisons in which the judge's verdict changes when the two answers are
+    swapped.
+    """
     settled = [entry for entry in entries if entry.is_pair and entry.is_settled]
     return Share(hits=sum(entry.verdict.outcome == "inconsistent" for entry in settled), count=len(settled))
 

@@ -100,7 +100,7 @@ class Board:
     pairs: tuple[PairRecord, ...]
     score_rows: tuple[ScoreRow, ...]
     inconsistent: Share
-    """Share of comparisons for which the verdicts in the two answer orders disagree."""
+    """Share of comparisons in which the judge's verdict changes when the two answers are swapped."""
     first_place: Share
     """Share of decided calls in which the answer shown first wins; one half means no position bias."""
     longer: Share
@@ -115,4 +115,4 @@ class Board:
     and verdicts.
     """
     panel: Panel | None
-    """The panel that a majority's scoreboard is based on; None for other scoreboards."""
+    """The panel whose majority verdicts the scoreboard is based on; None for other scoreboards."""

@@ -19,12 +19,12 @@ class ConflictError(InputError):
 
 
 def refuse_conflict(db: sqlite3.Connection, conversation: Conversation, lanes: Sequence[int]) -> None:
-    """Raise ConflictError if another process has continued a conversation since it was read here.
+    """Raise ConflictError if another process has continued a conversation since this process read it.
 
     Args:
         db: the database.
         conversation: the conversation to be saved.
-        lanes: the lanes that will generate answers in its last turn.
+        lanes: the lanes that will generate answers in the conversation's last turn.
     """
     id, last = conversation.id, len(conversation.turns) - 1
     turn = conversation.turns[last]
@@ -72,7 +72,9 @@ def _shows_others(db: sqlite3.Connection, conversation: Conversation, number: in
 
 
 def _count_turns(db: sqlite3.Connection, id: str) -> int:
-    """Return the number of turns stored for a conversation, counting missing turns."""
+    """Return the number of a conversation's turns in the database, including missing turns between stored
+    ones.
+    """
     found = db.execute("SELECT number FROM turn WHERE conversation = ?", (id,))
     numbers = usable_numbers(number for (number,) in found)
     return numbers[-1] + 1 if numbers else 0

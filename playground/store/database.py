@@ -1,8 +1,8 @@
 """The database, a single SQLite file that stores every request exactly as sent and every reply.
 
-Every method opens its own connection, so it can be called from any thread. With SQLite's write-ahead log,
-reads are not blocked by writes. A turn is saved before its answers are generated, while they stream, and when
-they finish, so a crash loses at most the last second of text.
+Every method opens its own connection, so methods can be called from any thread. With SQLite's write-ahead
+log, reads are not blocked by writes. A turn is saved before its answers are generated, while they stream, and
+when they finish, so a crash loses at most the last second of text.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class LockedError(OutsideError):
 def new_id() -> str:
     """Return a new conversation id.
 
-    Ids sort by creation time. Ids cannot be guessed, because anyone with a conversation's link has access to
-    the conversation.
+    Ids sort by creation time. They must be impossible to guess, because anyone with a conversation's link can
+    access the conversation.
     """
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     return f"{stamp}-{secrets.token_hex(8)}"
@@ -65,7 +65,7 @@ class Store:
         """Open the database in `data_dir`, creating the folder and the file if needed.
 
         Raises:
-            InputError: the folder is not writable, or a newer version of the program wrote the file.
+            InputError: the folder is not writable, or the file was written by a newer version of the program.
         """
         self.path = data_dir / file
         try:
@@ -238,12 +238,12 @@ class Store:
             write_judge_call(db, key, call)
 
     def judge_call(self, key: str) -> JudgeCall | None:
-        """Return the judge call stored under a key, or None if no call is stored under that key."""
+        """Return the judge call stored under a key, or None if there is none."""
         with self._connect() as db:
             return read_kept_call(db, key)
 
     def summaries(self, query: str = "", limit: int = 100, owner: str | None = None) -> list[Summary]:
-        """Return summaries of the conversations with `query` in a user message, newest first.
+        """Return summaries of the conversations in which a user message contains `query`, newest first.
 
         Args:
             query: text that a user message must contain; "" matches all.

@@ -78,7 +78,7 @@ def migrate(db: sqlite3.Connection, path: Path) -> None:
     """Upgrade a database to the current format.
 
     Raises:
-        InputError: a newer version of the program wrote the database.
+        InputError: the database was written by a newer version of the program.
     """
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > len(MIGRATIONS):

@@ -36,8 +36,8 @@ class _Unwritten:
     since: int
     """Index of the first turn to write, from 0."""
     lanes: tuple[int, ...] | None = None
-    """The lanes that generate answers in the last turn, if `Store.begin` has not been called for that turn
-    yet, else None.
+    """The lanes that generate answers in the last turn; None once `Store.begin` has been called for that
+    turn.
     """
 
 
@@ -50,8 +50,8 @@ class Recorder:
         self._unwritten: dict[str, _Unwritten] = {}
         self._problems: dict[str, str] = {}
         self._branched: dict[str, str] = {}
-        """Branch ids by original conversation id, for conversations that were continued elsewhere before a
-        turn was saved.
+        """Ids of the branches created for conversations that another process continued before a turn was
+        saved, keyed by original conversation id.
         """
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -98,8 +98,8 @@ class Recorder:
 
         Args:
             conversation: the conversation.
-            lanes: the lanes that generate answers in its last turn, if `Store.begin` has not been called for
-                that turn yet.
+            lanes: the lanes that generate answers in the conversation's last turn; None if `Store.begin` has
+                already been called for that turn.
         """
         id, since = conversation.id, len(conversation.turns) - 1
         with self._changed:

@@ -114,7 +114,7 @@ def repair_record(path: Path, new: Path) -> str:
 
 
 def _no_database(db: sqlite3.Connection) -> str:
-    """Return the first reason why a file is not a Tandem database, or "" if the file is one."""
+    """Return the reason why a file is not a Tandem database, or "" if it is a Tandem database."""
     try:
         tables = {bytes(name).decode() for (name,) in db.execute("SELECT name FROM sqlite_master")}
     except sqlite3.DatabaseError as error:
@@ -226,7 +226,9 @@ PARENTS: dict[str, tuple[tuple[str, dict[str, str]], ...]] = {
 
 
 def _orphan_fault(db: sqlite3.Connection, table: str, row: Row | sqlite3.Row) -> str:
-    """Return the fault if a parent row is missing from the database, or "" if all parent rows exist."""
+    """Return a description of the fault if a parent row is missing from the database, or "" if all parent
+    rows exist.
+    """
     for parent, columns in PARENTS.get(table, ()):
         where = " AND ".join(
             f"{theirs} = " + ("?" if theirs == "number" else "CAST(? AS TEXT)") for theirs in columns
@@ -244,11 +246,13 @@ NUMBERS: dict[str, dict[str, tuple[str, ...]]] = {
         "version": ("conversation", "turn", "lane"),
     },
 }
-"""Numbered columns by table, each with the columns that identify the rows numbered together."""
+"""Columns with consecutive numbers, by table. Each is mapped to the columns that identify a numbered
+sequence.
+"""
 
 
 def _number_fault(db: sqlite3.Connection, table: str, row: sqlite3.Row) -> str:
-    """Return the fault if any of a row's numbers is invalid, or "" if all are valid."""
+    """Return a description of the fault if any of a row's numbers is invalid, or "" if all are valid."""
     for name, within in NUMBERS.get(table, {}).items():
         if name not in row.keys():  # noqa: SIM118 - a row is not a dict; older formats lack some columns
             continue

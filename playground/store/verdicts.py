@@ -47,7 +47,7 @@ def write_verdict(db: sqlite3.Connection, conversation: str, turn: int, verdict:
 
 
 def write_judge_call(db: sqlite3.Connection, key: str, call: JudgeCall) -> None:
-    """Store a judge call under its key, a hash of the question."""
+    """Store a judge call under its cache key."""
     db.execute("INSERT OR REPLACE INTO game VALUES (?, ?)", (key, canonical(to_json(call))))
 
 

@@ -22,8 +22,8 @@ class ChatFormat:
     versions, which only have `bos_token` and `eos_token`.
     """
     ends: tuple[str, ...] = ()
-    """The tokens that the template writes directly after an assistant message, or the text if it writes no
-    tokens. Text that begins with a newline only ends an answer at the start of a line.
+    """The special tokens that the template adds directly after an assistant message or, if it adds none, the
+    text that it adds there. Text that begins with a newline only ends an answer at the start of a line.
     """
     problem: str = ""
     """One-sentence reason why prompts cannot be rendered in this format; "" if there is no problem."""

@@ -88,7 +88,7 @@ class Turn:
 
 @dataclass(frozen=True, kw_only=True)
 class Conversation:
-    """A conversation between one user and several lanes, turn by turn."""
+    """A conversation between one user and several lanes, as a sequence of turns."""
 
     id: str
     variants: tuple[Variant, ...]

@@ -47,7 +47,7 @@ class DemoSet:
     """The family of block markers, a key of `demonstrations.families.FAMILIES`; "fenced" is
     URIAL's ``# Query:`` / ``# Answer:`` with fences."""
     meant_for: str = ""
-    """The models that the set was written for, as display text."""
+    """The models for which the set was written, as display text."""
     description: str = ""
     text: str | None = None
     """The verbatim content of the prompt file that the set was read from. Prompts begin with this text as
@@ -77,8 +77,8 @@ class DemoSet:
     def take(self, n: int) -> DemoSet:
         """Return a set with the first `n` demonstrations.
 
-        K-shot sets are therefore nested and share prefixes. A multi-turn demonstration counts as one. If `n`
-        is the number of demonstrations, the set itself is returned.
+        As a result, k-shot sets are nested and share prefixes. A multi-turn demonstration counts as one. If
+        `n` is the number of demonstrations, the set itself is returned.
 
         Raises:
             InputError: `n` is negative, the set has fewer demonstrations, or the set is `whole`.
@@ -110,8 +110,8 @@ class SelectedDemo:
     """The demonstration's position in the set, from 1."""
     demo: Demo
     score: float
-    """BM25 score of the demonstration's query for the message. 0 if the query and the message share no words;
-    in this case, the demonstration was selected by its position in the set.
+    """BM25 relevance of the demonstration's query to the message. 0 if the query and the message share no
+    words; in this case, the demonstration was selected by its position in the set.
     """
     words: tuple[str, ...]
     """The words shared by the message and the demonstration's query, in message order."""

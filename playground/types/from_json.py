@@ -89,7 +89,7 @@ def verdict_from_json(data: Mapping[str, Any]) -> Verdict:
     """Parse a `Verdict` from the output of `to_json`.
 
     Raises:
-        InputError: its fields are inconsistent.
+        InputError: the verdict's fields are inconsistent.
         Exception: the JSON does not describe a verdict (KeyError, TypeError and others).
     """
     scale = data["scale"]
@@ -130,11 +130,11 @@ def _hints(kind: Hashable) -> tuple[tuple[str, Any], ...]:
 def check_fields(value: Any) -> None:
     """Check the fields of a dataclass against their type annotations, including nested dataclasses.
 
-    Python does not enforce annotations, so an invalid value from a damaged file would otherwise only fail
-    much later.
+    Python does not enforce annotations, so an invalid value from a damaged file would otherwise cause an
+    error only much later.
 
     Raises:
-        InputError: a field has the wrong type, a lone surrogate, or a number that is not finite.
+        InputError: a field has the wrong type, or contains a lone surrogate or a non-finite number.
     """
     for name, hint in _hints(cast(Hashable, type(value))):
         if not _fits(getattr(value, name), hint):

@@ -83,7 +83,7 @@ class Verdict:
 
     id: str
     judge: str
-    """"human", "reference", the name of the judge model, or "majority of" several names."""
+    """"human", "reference", the name of the judge model, or "majority of" followed by several names."""
     server: str | None = None
     """The base URL of the judge model's server."""
     rubric: str
@@ -110,8 +110,8 @@ class Verdict:
     error: str | None = None
     """One-sentence error message, if the outcome is not in `SETTLED`."""
     by: str | None = None
-    """For a vote: the voter's id, which is only used to replace an earlier vote by the same voter."""
+    """For votes, the voter's id. It is only used to replace an earlier vote by the same voter."""
     blind: bool = False
-    """For a vote: whether the lane names were hidden from the voter."""
+    """For votes, whether the lane names were hidden from the voter."""
     panel: tuple[str, ...] = ()
-    """For a panel's majority verdict: the ids of the judges' verdicts (see `judging.panel`)."""
+    """For a panel's majority verdict, the ids of the individual judges' verdicts (see `judging.panel`)."""

@@ -10,9 +10,9 @@ from typing import Any, Literal
 from playground.types.messages import Message
 
 StopName = Literal["", "own", "paper"]
-"""How an answer in a URIAL format is cut. "own": at the format's user header, or at the fence that closes the
-answer's block. "paper": at the first occurrence of a stop sequence from the authors' published code, anywhere
-in the answer.
+"""Where an answer in a URIAL format is truncated. "own": at the format's user header, or at the fence that
+closes the answer's block. "paper": at the first occurrence of a stop sequence from the authors' published
+code, anywhere in the answer.
 """
 
 
@@ -24,7 +24,9 @@ class StopRule:
     """
 
     name: StopName = "own"
-    """How `fence` and `headers` are used; "" in documents from earlier versions, which used another rule."""
+    """How `fence` and `headers` are used; "" in documents from earlier versions, which used a different
+    rule.
+    """
     fence: str = ""
     """The line that closes the answer's block; "" in formats without fences."""
     headers: tuple[str, ...] = ()
@@ -57,7 +59,7 @@ class Part:
 
 
 Piece = tuple[PartKind, int | None, str]
-"""A piece from which a prompt is built, as (kind, number, text)."""
+"""One of the pieces from which a prompt is built, as (kind, number, text)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,7 @@ class Prompt:
     text: str
     stop: StopRule = field(default_factory=StopRule)
     adapter: str | None = None
-    """The adapter to decode with; None for the base."""
+    """The adapter used for decoding; None for the base model."""
     bos: bool = True
     """Whether to prepend the tokenizer's beginning-of-sequence token, if it has one."""
     control_tokens: bool = False
@@ -104,7 +106,7 @@ class Token:
 
     id: int
     piece: str
-    """The token as written in the vocabulary, such as ``▁the`` or ``<0x0A>``."""
+    """The token as it appears in the vocabulary, such as ``▁the`` or ``<0x0A>``."""
     start: int | None
     """Start offset in the prompt's text, in characters. None for tokens prepended to the text, or if the
     tokenizer does not report offsets.

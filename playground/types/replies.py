@@ -1,4 +1,4 @@
-"""Replies and the events in which an engine streams them."""
+"""Replies, and the events that an engine emits while streaming replies."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Reply:
     """The model's reply to one request, finished or in progress."""
 
     text: str = ""
-    """The answer, cut by the stop rule and stripped of leading and trailing whitespace unless the rule keeps
-    it.
+    """The answer, truncated by the stop rule. Leading and trailing whitespace is removed unless the stop rule
+    keeps it.
     """
     raw_text: str = ""
     """Everything the model generated, including text removed by the stop rule."""
@@ -27,9 +27,9 @@ class Reply:
     """Number of prompt tokens whose keys and values came from the prefix cache."""
     new_tokens: int = 0
     ttft: float | None = None
-    """Seconds from the request to its first token."""
+    """Time to first token, in seconds."""
     seconds: float | None = None
-    """Seconds from the request to its last token."""
+    """Time to last token, in seconds."""
     weights: str | None = None
     """The weights actually used by the engine, which can differ from those requested."""
     token_ids: tuple[int, ...] = ()
@@ -82,7 +82,7 @@ class TokenScore:
 
     token: int
     text: str
-    """The text added by the token. A character that spans several tokens belongs to the last of them.
+    """The text added by the token. A character that spans several tokens belongs to the last of these tokens.
     Concatenating this field over all tokens gives the raw text of the reply.
     """
     logprob: float

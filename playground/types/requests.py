@@ -23,7 +23,7 @@ class LeftOut:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A request for one row of an engine's batch: a prompt and its decoding parameters."""
+    """A request for one row of an engine's batch, consisting of a prompt and decoding parameters."""
 
     prompt: Prompt
     sampling: Sampling

@@ -29,14 +29,16 @@ class Sampling:
     top_k: int = 0
     """Top-k: keep the k most likely tokens; 0 keeps all tokens."""
     min_p: float = 0.0
-    """Min-p: drop tokens below this share of the most likely token's probability, in [0, 1); 0 is off."""
+    """Min-p, in [0, 1): drop tokens with a probability below this fraction of the most likely token's; 0
+    disables it.
+    """
     repetition_penalty: float = 1.0
-    """Repetition penalty: above 1 makes earlier tokens less likely (CTRL, arXiv 1909.05858, section 4.1); 1
-    is off.
+    """Repetition penalty (CTRL, arXiv 1909.05858, section 4.1). Values above 1 make earlier tokens less
+    likely; 1 disables the penalty.
     """
     penalty_scope: PenaltyScope = "all"
-    """Tokens to which the penalty applies: "all" (prompt and answer, as in Hugging Face and vLLM) or
-    "answer".
+    """Tokens to which the repetition penalty applies: "all" (prompt and answer, as in Hugging Face and vLLM)
+    or "answer".
     """
     max_new_tokens: int = 256
     """Maximum length of the answer in tokens."""

@@ -22,9 +22,11 @@ class AdapterStatus:
     warning: str | None = None
     """One-sentence warning about a usable adapter."""
     serving: str = ""
-    """Short description of what the adapter changes and how this is computed; "" if it cannot be used."""
+    """Short description of what the adapter changes and how the change is computed; "" if the adapter cannot
+    be used.
+    """
     ends: tuple[str, ...] = ()
-    """EOS tokens and stop sequences that end an answer with this adapter, as written in the output."""
+    """EOS tokens and stop sequences that end an answer with this adapter, as they appear in the output."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +35,13 @@ class Status:
 
     state: Literal["loading", "ready", "failed"]
     note: str
-    """One line of display text: what is being loaded, what is running, or why it failed."""
+    """One line of display text: what is being loaded, what is running, or why the engine failed."""
     base: str
     progress: float | None = None
     """Loading progress from 0 to 1, if known."""
     device: str | None = None
     precision: str | None = None
-    """Data type of the weights: "float32", "bfloat16", "4-bit NF4"..."""
+    """Data type of the weights, such as "float32", "bfloat16" or "4-bit NF4"."""
     parameters: int | None = None
     context: int | None = None
     """Context length in tokens, shared by prompt and answer."""
@@ -48,12 +50,12 @@ class Status:
     warnings: tuple[str, ...] = ()
     """Warnings about a usable base model, one sentence each."""
     ends: tuple[str, ...] = ()
-    """EOS tokens that end an answer from the base, as written in the output."""
+    """EOS tokens that end an answer from the base model, as they appear in the output."""
     adapters: tuple[AdapterStatus, ...] = ()
     plain: str | None = None
     """Reason why rows are decoded one at a time; None if rows are decoded in a batch."""
     prefix_limit: int | None = None
-    """Maximum size of the prefix cache (keys and values) in bytes."""
+    """Maximum size of the prefix cache, a KV cache, in bytes."""
     prefix_bytes: int | None = None
     """Current size of the prefix cache in bytes."""
     memory: int | None = None

@@ -18,8 +18,8 @@ def check_name(name: str, what: str) -> str:
     name.
 
     Raises:
-        InputError: the name has characters other than letters, digits, dots, dashes and underscores, or more
-            than `LONGEST_NAME`.
+        InputError: the name has characters other than letters, digits, dots, dashes and underscores, or is
+            longer than `LONGEST_NAME`.
     """
     if len(name) > LONGEST_NAME:
         raise InputError(f"{what} {name[:20]!r}... has {len(name)} characters: use at most {LONGEST_NAME}.")

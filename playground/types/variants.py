@@ -26,7 +26,7 @@ class Aligner(Protocol):
 
     @property
     def adapter(self) -> str | None:
-        """The adapter to decode with; None for the base."""
+        """The adapter used for decoding; None for the base model."""
 
     def __call__(self, messages: Sequence[Message]) -> Prompt:
         """Render the prompt for the answer to `messages`, the last of which is a user message."""
@@ -38,7 +38,7 @@ class Aligner(Protocol):
         """
 
     def with_fewer_demonstrations(self, n: int) -> Aligner:
-        """Return this aligner with only the first `n` demonstrations; `n` must be from 0 to
+        """Return this aligner with only the first `n` demonstrations; `n` must be between 0 and
         `demonstration_count`.
         """
 
@@ -55,14 +55,14 @@ class Aligner(Protocol):
 
 
 Overflow = Literal["refuse", "drop-turns", "drop-demos"]
-"""Overflow rule for a prompt that does not fit the context: refuse the prompt, drop the oldest turns, or drop
-the last demonstrations.
+"""What to do with a prompt that does not fit into the context: refuse the prompt, drop the oldest turns, or
+drop the last demonstrations.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """A named lane recipe: an aligner and decoding parameters."""
+    """A named lane recipe, consisting of an aligner and decoding parameters."""
 
     name: str
     aligner: Aligner

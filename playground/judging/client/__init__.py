@@ -1,4 +1,4 @@
-"""Send judge calls with the `openai` client, to any server that implements the OpenAI chat API.
+"""Send judge calls to any server that implements the OpenAI chat API, using the `openai` client.
 
 The client's built-in backoff handles retries. One time limit covers the whole call, including retries.
 Cancelling the task closes the connection immediately.
@@ -54,7 +54,7 @@ class JudgeModel:
     model: str
     server: str = OPENAI
     key: Secret | None = None
-    """API key. If None, requests are sent without a key, as many local servers allow."""
+    """API key. If None, requests are sent without a key; many local servers need none."""
     own_key: bool = False
     """Whether the key was provided by the user. If so, calls do not count against the token budget."""
     temperature: float = 0.0
@@ -98,7 +98,7 @@ class JudgeModel:
 
 
 def check_key(key: Secret) -> Secret:
-    """Validate that an API key can be sent in an HTTP header, and return it.
+    """Check that an API key can be sent in an HTTP header, and return the key.
 
     Raises:
         InputError: the key cannot be sent. The message states the reason without revealing the key.
@@ -122,10 +122,11 @@ def _is_openai(server: str) -> bool:
 
 
 def without_key(judge: JudgeModel, on_page: bool = True) -> str | None:
-    """Return a sentence explaining how to set the API key if the judge needs one but has none, else None.
+    """If the judge needs an API key but has none, return a sentence explaining how to set it. Otherwise,
+    return None.
 
     Args:
-        on_page: whether the user is on the page, where a key can be entered.
+        on_page: whether the sentence is for the web UI, where a key can be entered.
     """
     if judge.key or not _is_openai(judge.server):
         return None
@@ -219,7 +220,9 @@ class _Question:
         self._parameters = parameters
         self._limits = refusals.of(judge.server, judge.model)
         self._tentative = False
-        """Whether the schema is omitted because a request failed without naming the refused parameter."""
+        """Whether the schema is omitted because a request failed and the error did not name the rejected
+        parameter.
+        """
         self._most: int | None = None
         """Reply token limit that applies to this question only."""
         self.sent: Messages = ()
@@ -241,7 +244,9 @@ class _Question:
             self._client.organization = self._client.project = None
 
     async def put(self) -> dict[str, Any]:
-        """Send the question, adapting the request after refusals, and return the fields for `Response`."""
+        """Send the question, adapting the request whenever the server rejects it. Return the fields for
+        `Response`.
+        """
         import openai
 
         spent = {"prompt_tokens": 0, "new_tokens": 0}
@@ -285,7 +290,7 @@ class _Question:
         return self.body.get("max_tokens") or self.body.get("max_completion_tokens")
 
     def _adapt(self, error: openai.APIStatusError) -> bool:
-        """Adapt the request after a refusal. Return False if nothing can be changed.
+        """Adapt the request after the server has rejected it. Return False if nothing can be changed.
 
         Raises:
             NoRoomError: the question leaves no room for a reply.

@@ -42,7 +42,7 @@ class AskedJudge(Protocol):
 
 
 class NoRoomError(Exception):
-    """Raised when the question leaves no room for an answer in the model's context window."""
+    """Raised when the question leaves no room for a reply in the model's context window."""
 
     def __init__(self, context: int, question: int) -> None:
         """
@@ -104,7 +104,7 @@ def request_address(server: str) -> tuple[str, dict[str, str]]:
 
 
 def identify_server(server: str) -> str:
-    """Normalize an address, so that all spellings of the same address are equal.
+    """Normalize a server address, so that all spellings of the same address are equal.
 
     Raises:
         InputError: the address is invalid.
@@ -160,7 +160,7 @@ def read_completion(completion: Any, limit: int | None, key: Secret | None = Non
 
 
 def _read_choice(choice: Any, usage: Any, limit: int | None) -> dict[str, Any]:
-    """Return the fields for `Response`, and ``thinks``, from the first choice of a reply."""
+    """Return the fields for `Response` and ``thinks``, based on the first choice in a reply."""
     message = getattr(choice, "message", None)
     text = text_of(getattr(message, "content", None))
     finish = getattr(choice, "finish_reason", None)
@@ -268,7 +268,7 @@ def _count(value: Any) -> int | None:
 def failure(error: Exception, judge: AskedJudge) -> dict[str, Any]:
     """Return the fields for `Response` after an error.
 
-    The fields have not been redacted and can contain the API key.
+    The API key has not been redacted from the fields.
     """
     import openai
 

@@ -1,6 +1,6 @@
-"""Learn which parameters and limits each judge server and model refuses, and build requests accordingly.
+"""Learn which parameters and limits each judge server and model rejects, and build requests accordingly.
 
-Servers that implement the OpenAI chat API name the refused parameter in ``param``, in a ``loc`` list, in a
+Servers that implement the OpenAI chat API name the rejected parameter in ``param``, in a ``loc`` list, in a
 field violation, or only in the message, which can be in any language. Therefore, the whole error body is
 searched for the names of the parameters that were sent, structured fields first. The reply's token limit is
 inferred from numbers in messages about tokens.
@@ -25,7 +25,7 @@ THINKING_ROOM = 8192
 MOST_TEXT = 20_000
 """Maximum number of characters of an error message to search."""
 REFUSING = (400, 413, 422, 500, 501)
-"""HTTP status codes that servers use for refused parameters."""
+"""HTTP status codes that servers return for rejected parameters."""
 
 _NAMES = {
     "response_format": (
@@ -86,15 +86,17 @@ class ServerLimits:
     """The limits of one model on one server, learned from error responses."""
 
     dropped: set[str] = field(default_factory=set)
-    """Parameters refused by the server."""
+    """Parameters rejected by the server."""
     renamed: bool = False
     """Whether the server requires the token limit as ``max_completion_tokens``."""
     folds_system: bool = False
     """Whether to merge the system prompt into the user message."""
     most_new_tokens: int | None = None
-    """The highest accepted token limit."""
+    """The highest reply token limit that the server accepts."""
     thinks: bool = False
-    """Whether the model has used up a token limit on thinking before, so that it needs a higher limit."""
+    """Whether the model has used up a reply's entire token limit on thinking before and therefore needs a
+    higher limit.
+    """
     context: int | None = None
     """Size of the context window in tokens, shared by question and answer."""
     density: float = 0.0
@@ -104,7 +106,7 @@ class ServerLimits:
         """Return the token limit for a reply.
 
         Args:
-            most: the requested limit.
+            most: the requested token limit.
             characters: length of the question in characters.
         """
         wanted = max(most, THINKING_ROOM) if self.thinks else most
@@ -150,7 +152,7 @@ class ServerLimits:
 
 
 class Refusals:
-    """Registry of the parameters and limits that each server and model has refused.
+    """Registry of the parameters and limits that each server and model has rejected.
 
     Later requests omit these parameters and stay within these limits.
     """
@@ -165,7 +167,7 @@ class Refusals:
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """The change to make to a request after a refusal. Exactly one field is set."""
+    """The change to make to a request after the server has rejected it. Exactly one field is set."""
 
     drop: str | None = None
     """A parameter to omit."""
@@ -324,14 +326,15 @@ _NEAR = 80
 
 
 def _lower(status: int, error: Any, message: str, body: Mapping[str, Any], named: bool) -> Refusal | None:
-    """Return a token limit that the server accepts, if the error is about tokens and contains such a limit.
+    """Return the request change that satisfies a server's token limit, based on an error about tokens. Return
+    None if the error is about something else or does not indicate a limit.
 
     Args:
-        status: the HTTP status, which can also occur in the message.
+        status: the HTTP status code, which can also occur in the message and is not a token limit.
         error: the error body.
         message: all text in the error body.
         body: the request body.
-        named: whether a structured field of the error names the token limit.
+        named: whether a structured field of the error names the token-limit parameter.
     """
     current = body.get("max_tokens") or body.get("max_completion_tokens")
     if not isinstance(current, int) or not (named or _TOKENS.search(message)):
@@ -361,9 +364,10 @@ def _lower(status: int, error: Any, message: str, body: Mapping[str, Any], named
 
 
 def _near(message: str, named: bool) -> list[int]:
-    """Return the numbers near the name of the token limit in a message in any language.
+    """Extract the numbers near the token-limit parameter's name in an error message, which may be in any
+    language.
 
-    If only a structured field of the error names the limit, return all numbers in the message.
+    If the parameter is named only in a structured field of the error, return every number in the message.
     """
     names = list(_MENTIONED["max_tokens"].finditer(message))
     if not names and not named:

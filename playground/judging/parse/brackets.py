@@ -38,19 +38,21 @@ class Bracket:
     value: Value
     labelled: bool
     alone: bool
-    """Whether the form and its label are the only content of their line."""
+    """Whether the line contains nothing but the bracketed form and its label."""
     above: bool
-    """Whether the previous line also consists only of a form, or an "or" line connects this form to an
-    earlier one.
+    """Whether the previous line also consists only of a bracketed form, or a line that says "or" connects
+    this form to an earlier form.
     """
     begins: bool
-    """Whether the line begins with the form or its label, and the form either has a label or is alone on the
-    line.
+    """Whether the line begins with the bracketed form or its label. A form without a label must also be alone
+    on its line.
     """
 
 
 def _is_alternative(folded: str, line: int) -> bool:
-    """Return whether the last non-blank line before position `line` is "or" and follows another form."""
+    """Return whether the last non-blank line before position `line` says "or" and follows another bracketed
+    form.
+    """
     near = folded[max(0, line - NEAR) : line].rstrip()
     above, _, last = near.rpartition("\n")
     return OR_LINE.match(last) is not None and (
@@ -64,9 +66,9 @@ def find_brackets(
     """Return the bracketed forms in the text, in order. Brackets that contain no valid value are ignored.
 
     Args:
-        folded: the text, as returned by `forms.fold`.
+        folded: normalized text, as returned by `forms.fold`.
         labels: a regular expression for the labels that can precede a form.
-        classify: parses the content of the brackets.
+        classify: function that parses the content of the brackets.
         only_labelled: whether to ignore forms without a label.
     """
     label = rf"(?:{labels})(?:[ _]+(?:finale?s?|is|ist|est))?{_GAP}:{_GAP}"
@@ -112,7 +114,9 @@ def find_brackets(
 
 
 def _is_other(content: str, before: str, value: Value) -> bool:
-    """Return whether unlabelled brackets are not a verdict but an index, as in ``arr[[1]]``, or prose."""
+    """Return whether unlabelled brackets contain an index, as in ``arr[[1]]``, or prose rather than a
+    verdict.
+    """
     if re.search(r"[A-Za-z0-9_\])]$", before) and content.strip()[:1].isdigit():
         return True
     return value.kind == "unclear" and not re.match(r"[\s<>=~]*(?:[0-9]|[ABab]\b)", content)

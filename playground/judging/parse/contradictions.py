@@ -1,4 +1,4 @@
-"""Check that bracketed forms in a reply do not contradict its JSON."""
+"""Check that bracketed forms such as ``[[A]]`` do not contradict the JSON in the same reply."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def _outside_objects(text: str) -> str:
 
 
 def check_contradiction(reading: Reading, text: str, rubric: Rubric) -> Reading:
-    """Return the verdict from the reply's JSON, or an error if a bracketed form outside the JSON contradicts
-    it.
+    """Return the verdict from the reply's JSON, or an error if a bracketed form such as ``[[A]]`` outside the
+    JSON contradicts that verdict.
     """
     if reading.error:
         return reading

@@ -66,10 +66,10 @@ _DECORATION = re.compile(
 
 
 def strip_decoration(text: str) -> str:
-    """Return the folded text with pictographs and end-of-turn tokens replaced with spaces of the same length.
+    """Return normalized text with pictographs and end-of-turn tokens replaced with the same number of spaces.
 
-    Decoration between a label and its value is kept. `rubric.neutral` does not rewrite such forms in answers,
-    so the judge may be quoting one.
+    Decoration between a label and its value is kept: `rubric.neutral` does not rewrite such text in answers,
+    so the judge may be quoting an answer.
     """
     folded = fold(text)
     if folded.isascii() and "<" not in folded:

@@ -40,10 +40,10 @@ def find_labelled(folded: str, group: str, classify: Callable[[str, bool], Value
     the same.
 
     Args:
-        folded: the text, as returned by `forms.fold`.
-        group: the name of the group in `forms.LABEL`, "winner" or "score".
-        classify: parses the text after a label. Its second argument is whether the value must be the entire
-            text.
+        folded: normalized text, as returned by `forms.fold`.
+        group: the name of the regex group in `forms.LABEL`, "winner" or "score".
+        classify: function that parses the text after a label. Its second argument specifies whether the value
+            must be the entire text.
     """
     lines, later = _last_lines(folded, group, classify)
     if not lines:
@@ -65,8 +65,8 @@ def find_labelled(folded: str, group: str, classify: Callable[[str, bool], Value
 def _last_lines(
     folded: str, group: str, classify: Callable[[str, bool], Value]
 ) -> tuple[list[tuple[Value, int]], list[Value]]:
-    """Return up to two labelled lines that contain a value, last line first, and the values of all labels
-    after the last line.
+    """Return the last two (or fewer) labelled lines that contain a value, in reverse order. Also return the
+    values of all labels after these lines.
     """
     lines: list[tuple[Value, int]] = []
     later: list[Value] = []
@@ -139,7 +139,9 @@ def _begins(folded: str, position: int) -> bool:
 
 
 def _rest(folded: str, position: int) -> str:
-    """Return the rest of a labelled line, or the next non-blank line if the rest is empty."""
+    """Return the text after the label on a labelled line, or the next non-blank line if there is no such
+    text.
+    """
     end = folded.find("\n", position, position + LONGEST)
     rest = folded[position : end if end >= 0 else position + LONGEST]
     if rest.strip(" \t\r\"'*_`~") or end < 0:

@@ -20,7 +20,7 @@ REASON_KEYS = ("reasons", "reason", "explanation", "reasoning")
 
 
 def find_winner(objects: list[dict[str, Any]]) -> Reading | None:
-    """Return the winner named in the objects, or None if no object has a winner key."""
+    """Return the winner named in the JSON objects, or None if no object has a winner key."""
     values = find_values(objects, _WINNER_KEYS)
     if not values:
         return None
@@ -36,7 +36,7 @@ def find_winner(objects: list[dict[str, Any]]) -> Reading | None:
 
 
 def find_score(objects: list[dict[str, Any]], scale: tuple[float, float]) -> Reading | None:
-    """Return the score in the objects, or None if no object has a score key."""
+    """Return the score in the JSON objects, or None if no object has a score key."""
     values = find_values(objects, _SCORE_KEYS)
     if not values:
         return None
@@ -107,7 +107,7 @@ def find_aspects(objects: list[dict[str, Any]], rubric: Rubric) -> Reading | Non
 
 
 def _aspect_entries(objects: list[dict[str, Any]], rubric: Rubric) -> dict[str, list[Any]]:
-    """Return each aspect's values in the objects, keyed by aspect name."""
+    """Return each aspect's values in the JSON objects, keyed by aspect name."""
     names = {plain_key(name): name for name in rubric.aspects}
     entries: dict[str, list[Any]] = {}
     for object in objects:

@@ -82,7 +82,9 @@ OR_LINE = re.compile(
     r"|\W{0,10}(?:and|und|et|to|bis|vs\.?|versus|/|\||&)\W{0,10}$",
     re.IGNORECASE,
 )
-"""Matches an "or" line, which makes the forms before and after it alternatives."""
+"""Matches a line that says "or" in one of several languages. The bracketed forms before and after it are
+alternatives.
+"""
 
 
 def qualify(folded: str, found: re.Match[str], value: Value) -> Value:

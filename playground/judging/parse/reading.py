@@ -27,7 +27,7 @@ class Reading:
 
 
 def check_scale(value: Value, scale: tuple[float, float], reason: str | None) -> Reading:
-    """Return a reading with the score, or with an error if the score is out of range."""
+    """Return a `Reading` with the score, or with an error if the score is out of range."""
     low, high = scale
     score = number_of(value.number)
     if value.out_of is not None and float(value.out_of) != high:

@@ -56,10 +56,10 @@ def read_reply(rubric: Rubric, raw: str) -> Reading:
 
     Args:
         rubric: the rubric used in the request. FastChat rubrics only accept their own bracketed form.
-        raw: the whole reply.
+        raw: the complete reply.
 
     Returns:
-        The verdict, or a reading with the reason in `error` if there is none.
+        The verdict. If the reply contains none, `error` gives the reason.
     """
     text = remove_thinking(raw)
     if not text.strip():

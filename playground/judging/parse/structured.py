@@ -73,8 +73,8 @@ def _is_quoted(folded: str, tag: re.Match[str]) -> bool:
 
 
 def _is_word(folded: str, tag: re.Match[str]) -> bool:
-    """Return whether a tag is used as a word in a sentence, with text before and after it on the same
-    line.
+    """Return whether a tag is used as a word in a sentence, that is, whether its line has text before and
+    after it.
     """
     before = folded[max(0, tag.start() - 100) : tag.start()].rsplit("\n", 1)[-1]
     after = folded[tag.end() : tag.end() + 100].split("\n", 1)[0]
@@ -92,8 +92,9 @@ def _ends_reply(folded: str, tag: re.Match[str], end: int) -> bool:
 
 
 def _is_mentioned(folded: str, tag: re.Match[str]) -> bool:
-    """Return whether an unclosed opening tag is only mentioned in a sentence, with a verdict on the last line
-    of the reply."""
+    """Return whether an unclosed opening tag is only mentioned in a sentence and the reply's last line
+    contains a verdict.
+    """
     if not _is_word(folded, tag):
         return False
     lines = folded[tag.end() :].strip().split("\n")
@@ -124,7 +125,7 @@ def find_objects(text: str) -> list[dict[str, Any]]:
 
 
 class Repeated(list[Any]):
-    """The differing values of a key that is repeated in one JSON object."""
+    """The different values of a key that occurs several times in one JSON object."""
 
 
 def _join(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
