@@ -6,8 +6,7 @@ import re
 
 
 def find_code_blocks(text: str) -> list[tuple[int, int, bool]]:
-    """Return (start, end, closed) for each fenced code block; a block without a closing fence is not
-    closed."""
+    """Return (start, end, closed) for each fenced code block, where `closed` means it has a closing fence."""
     blocks: list[tuple[int, int, bool]] = []
     opening = ""
     start = 0

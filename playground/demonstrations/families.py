@@ -124,8 +124,8 @@ def _head(demos: DemoSet) -> list[Piece]:
 
 
 def _cut(demos: DemoSet) -> list[Piece]:
-    """Split a set's verbatim text into instruction and demonstrations, provided that all of them are
-    found."""
+    """Split verbatim text into instruction and demonstrations; keep it whole if a demonstration is
+    missing."""
     text, family = demos.text or "", family_of(demos)
     starts: list[int] = []
     for demo in demos.demos:

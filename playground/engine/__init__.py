@@ -24,7 +24,7 @@ class Engine(Protocol):
     """Interface implemented by every engine. A single test class checks all implementations."""
 
     def status(self) -> Status:
-        """Return the engine's status, model and adapters without blocking."""
+        """Return the engine's state, including its model and adapters, without blocking."""
 
     def stream(self, requests: Sequence[Request]) -> Generator[Event, None, None]:
         """Answer all requests concurrently, one row per request.
@@ -54,7 +54,7 @@ class Engine(Protocol):
         Args:
             requests: the requests; only their prompts and adapters are used.
             replies: one reply per request.
-            top: number of most likely tokens to include with the score of each token.
+            top: number of most likely alternatives to include with each token's score.
 
         Raises:
             OutsideError: a reply cannot be scored; the message gives the reason.

@@ -18,8 +18,9 @@ from playground.files import first_line
 from playground.types import AdapterStatus
 
 SAME_WEIGHTS_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.02}
-"""Maximum difference between the logits of two passes with the same weights, in standard deviations of the
-logits. Linear algebra libraries do not guarantee the summation order, so the last bits can differ."""
+"""Maximum difference between the logits of two forward passes with the same weights, in standard deviations
+of the logits. Linear algebra libraries do not guarantee the summation order, so the low-order bits can
+differ."""
 NO_EFFECT_KL = 1e-8
 """KL divergence, in nats per token, below which an adapter counts as having no effect. Rounding alone gives
 about 1e-10."""
@@ -40,7 +41,7 @@ def is_same(logits: Tensor, base: Tensor, dtype: torch.dtype) -> bool:
 
 
 class AdapterTrial:
-    """Trial run of each of a model's adapters on the test text, batched with a base row.
+    """Trial run of a model's adapters on the test text, each in a batch with a base row.
 
     Attributes:
         mixed: reason why rows with different adapters cannot share a batch; None if they can.

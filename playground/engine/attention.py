@@ -1,7 +1,7 @@
 """Attention that skips the padding in batches whose rows have very different lengths.
 
 A batch can combine a lane with 4,000 tokens of demonstrations and a fine-tuned lane with only 100 tokens,
-whose keys and values start with 3,900 columns of padding. Masked columns are still read and multiplied, and
+whose KV cache starts with 3,900 columns of padding. Masked columns are still read and multiplied, and
 decoding is memory-bound: the duration of a step is proportional to the amount of memory read. If reading the
 padding costs more than one extra call per row, attention is computed separately for each row, over its own
 columns only.
@@ -23,7 +23,7 @@ WORTH_A_CALL = 80_000
 
 
 def install(model: PreTrainedModel) -> None:
-    """Replace the attention function of a CPU model that uses PyTorch's `sdpa` attention."""
+    """Replace the attention function of a model that runs on CPU and uses PyTorch's `sdpa` attention."""
     if model.device.type == "cpu" and model.config._attn_implementation == "sdpa":
         AttentionInterface.register(NAME, attend)
         AttentionMaskInterface.register(NAME, sdpa_mask)
@@ -73,7 +73,7 @@ def attend(
 
 
 def first_columns(mask: Tensor) -> list[int]:
-    """Return the first column that each row's single query attends to.
+    """Return, for each row, the first column that its single query attends to.
 
     All layers share one mask per step, so the result is cached as an attribute of the mask.
 

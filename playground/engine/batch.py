@@ -1,7 +1,7 @@
 """The batch of rows being decoded: each step is one forward pass that produces the next token of every row.
 
-Rows join the batch once their prompt is prefilled, and leave it when they finish, fail or are cancelled.
-Unless a row failed, its keys and values are then stored in the prefix cache. A failure in one row does not
+Rows join the batch once their prompt is prefilled, and leave it when they finish, fail or are cancelled. When
+a row leaves, its KV cache is stored in the prefix cache, unless the row failed. A failure in one row does not
 affect the others.
 """
 
@@ -21,14 +21,14 @@ from playground.engine.sampling import next_tokens
 
 
 class Batch:
-    """The rows being decoded, with their keys and values."""
+    """The rows being decoded and their KV cache."""
 
     def __init__(self, model: Model, store: PrefixStore) -> None:
         self._model = model
         self._store = store
         self.rows: list[AnswerJob] = []
         self.kv: KV | None = None
-        """Keys and values of `rows`, in the same order; None if there are no rows."""
+        """KV cache of `rows`, in the same order; None if there are no rows."""
 
     def start(self, row: AnswerJob, kv: KV, logits: Tensor) -> None:
         """Choose a prefilled row's first token and add the row to the batch; see `jobs.Decoder`."""
@@ -72,11 +72,11 @@ class Batch:
         self._remove([row for row in self.rows if row.cancelled])
 
     def remove_outgrown(self) -> list[AnswerJob]:
-        """Remove and return rows that have reached a length at which all position encodings change.
+        """Remove and return rows that have reached a length at which the encodings of all positions change.
 
         These rows must be prefilled again.
         """
-        if not self._model.rope or self._model.plain:  # the plain path handles such rows itself
+        if not self._model.rope or self._model.plain:  # the plain code path handles such rows itself
             return []
         outgrown = [row for row in self.rows if self._model.must_prefill_again(len(row.prefill_ids))]
         self._remove(outgrown)
@@ -85,7 +85,7 @@ class Batch:
         return outgrown
 
     def clear(self) -> list[AnswerJob]:
-        """Remove and return all rows without storing their keys and values in the prefix cache."""
+        """Remove and return all rows without storing their KV cache in the prefix cache."""
         rows, self.rows, self.kv = self.rows, [], None
         return rows
 
@@ -115,7 +115,7 @@ class Batch:
         self._remove(gone)
 
     def _remove(self, gone: Sequence[AnswerJob]) -> None:
-        """Remove rows from the batch and store their keys and values in the prefix cache."""
+        """Remove rows from the batch; store their KV cache in the prefix cache unless they failed."""
         if self.kv is None or not gone:
             return
         for row in gone:
@@ -128,5 +128,5 @@ class Batch:
     def _store_row(self, row: AnswerJob, kv: KV, index: int) -> None:
         # The last token has no keys and values: it was chosen but not yet passed through the model.
         ids = (row.ids + row.answer_ids)[: kv.lengths[index]]
-        if self._model.regime(len(ids)) == row.regime:  # otherwise the row's keys mix regimes
+        if self._model.regime(len(ids)) == row.regime:  # otherwise its keys mix RoPE regimes
             self._store.put(row.owner, ids, kv, index)

@@ -10,14 +10,14 @@ from itertools import chain, islice
 
 REPLACEMENT = "\ufffd"
 LONGEST_WINDOW = 16
-"""Number of ids above which the window is shortened. Shortening it at every step would double the number of
-`decode` calls."""
+"""Number of token ids above which the decoding window is shortened. Shortening the window at every step would
+double the number of `decode` calls."""
 TAIL = 8
 """Number of trailing ids decoded to check whether byte-level text ends with an incomplete character. A
 character takes at most four ids."""
 SCANNED_IDS, SCANNED_BLOCK = 2048, 256
-"""The search for byte tokens, which are usually near the start of a vocabulary: number of ids to search, and
-number of ids to decode per call."""
+"""Number of ids to search for byte tokens, which are usually near the start of a vocabulary, and number of
+ids to decode per call."""
 
 Decode = Callable[[Sequence[int]], str]
 
@@ -91,7 +91,7 @@ class Detokenizer:
         return self._accept(self._decode(self._window)) if self._window else ""
 
     def _accept(self, text: str) -> str:
-        """Return the window's new text, and shorten the window if it is too long."""
+        """Return the text added to the decoding window, and shorten the window if it is too long."""
         new = text[self._returned :]
         if len(self._window) > LONGEST_WINDOW:
             # Keeping the last token preserves the leading space of the next one. The text of earlier bytes
@@ -132,7 +132,7 @@ class Detokenizer:
         return self._open[token]
 
     def _is_byte(self, token: int, alone: str) -> bool:
-        """Return whether a token of at most one ASCII character is a byte token with byte fallback.
+        """Return whether a token whose text is at most one ASCII character is a byte-fallback token.
 
         If so, appending a byte that is never valid in UTF-8 turns the token's text into U+FFFD as well.
         """

@@ -30,7 +30,7 @@ class Decoder(Protocol):
 
         Args:
             row: a row whose prompt is prefilled.
-            kv: the row's keys and values; the decoder takes ownership of them.
+            kv: the row's KV cache; the decoder takes ownership of it.
             logits: the logits at the prompt's last token, of shape (1, V).
         """
 
@@ -41,7 +41,7 @@ class Job(ABC):
     is_urgent = True
     """Whether a caller is waiting for the job."""
     decodes = False
-    """Whether more keys and values are appended to the row after the prefill."""
+    """Whether the job decodes tokens after the prefill, which extends its KV cache."""
 
     def __init__(self, prompt: Prompt) -> None:
         self.prompt = prompt
@@ -56,7 +56,7 @@ class Job(ABC):
         self.cached = 0
         """Number of ids whose keys and values came from the prefix cache."""
         self.kv: KV | None = None
-        """Keys and values, set from the first prefill chunk until the job finishes or joins the batch."""
+        """KV cache of the job; set from the first prefill chunk until the job finishes or joins the batch."""
         self.regime: Regime = ()
         """RoPE regime under which the keys are computed; see `rope`. Keys depend on the regime as well as on
         the token ids and the adapter."""
@@ -78,7 +78,7 @@ class Job(ABC):
 
     @property
     def reusable(self) -> int:
-        """Number of leading ids that may come from the prefix cache because their logits are not needed."""
+        """Number of leading ids whose KV cache may be reused because their logits are not needed."""
         return len(self.prefill_ids) - 1
 
     @abstractmethod
@@ -93,7 +93,7 @@ class Job(ABC):
         """
 
     def needs_logits(self, end: int) -> bool:
-        """Return whether `read_logits` needs the logits of a chunk whose exclusive end position is `end`."""
+        """Return whether `read_logits` needs the logits of the chunk that ends just before position `end`."""
         return False
 
     def read_logits(self, model: Model, logits: Tensor, start: int) -> None:
@@ -106,7 +106,7 @@ class Job(ABC):
 
         Args:
             decoder: the decoder to which answer jobs are added.
-            kv: the job's keys and values.
+            kv: the job's KV cache.
             logits: the logits of the last chunk.
         """
 
@@ -309,7 +309,7 @@ class WarmUpJob(Job):
         return True
 
     def finish(self, decoder: Decoder, kv: KV, logits: Tensor) -> None:
-        """Do nothing: the scheduler has already stored the keys and values."""
+        """Do nothing: the scheduler has already stored the KV cache in the prefix cache."""
 
     def fail(self, error: str) -> None:
         """Do nothing: a request for the same prompt will report the error."""

@@ -1,4 +1,4 @@
-"""Keys and values: a batch of rows that grows in place, and the prefix cache.
+"""KV cache for a batch of rows, which grows in place, and the prefix cache.
 
 This is the only module that uses Transformers' cache classes. A batch keeps its rows right-aligned in shared
 buffers, so that the newest token of every row is in the same column and one forward pass serves all rows. The
@@ -84,7 +84,7 @@ class _Layer(CacheLayerMixin):
         return self.columns.used
 
     def get_max_length(self) -> int:
-        """Return -1: the length is unlimited."""
+        """Return -1, which means that the length is unlimited."""
         return -1
 
 
@@ -96,7 +96,7 @@ def _grow(buffer: Tensor, used: int, needed: int) -> Tensor:
 
 
 class BatchKV(Cache):
-    """The keys and values of a batch of rows, as a Transformers cache.
+    """KV cache of a batch of rows, with the interface of a Transformers cache.
 
     Usage: call the model with `past_key_values=batch`, `attention_mask=batch.mask(new)` and
     `position_ids=batch.positions(new)`, then `batch.advance(new)`.
@@ -190,7 +190,7 @@ class BatchKV(Cache):
 
 @dataclass
 class PlainRow:
-    """One row on the plain path: its token ids so far, and the model's own Transformers cache.
+    """One row on the plain code path: its token ids so far and the model's own Transformers cache, if used.
 
     Without a cache, the model processes the whole text again at every step. This is slow, but exact for any
     model.
@@ -201,10 +201,10 @@ class PlainRow:
 
 
 class PlainKV:
-    """The rows of the plain path, used in place of a `BatchKV`.
+    """The rows on the plain code path, used in place of a `BatchKV`.
 
-    The plain path is for models whose state cannot be stored as keys and values in a `BatchKV`. Rows are run
-    one after another, and their state cannot be stored in the prefix cache.
+    The plain code path is for models whose state cannot be stored as keys and values in a `BatchKV`. It runs
+    rows one after another and does not use the prefix cache.
     """
 
     def __init__(self, rows: Sequence[PlainRow]) -> None:
@@ -267,13 +267,13 @@ class PrefixStore:
     """The prefix cache: an LRU cache of keys and values, keyed by owner and token ids, with a size limit.
 
     For the same tokens, keys and values differ between the base model and each adapter. With scaled
-    positions, they also differ between texts of different lengths. The owner of an entry is therefore an
+    positions, they also differ between sequences of different lengths. The owner of an entry is therefore an
     adapter together with a regime (see `rope`). An entry also serves all of its prefixes, so entries that are
     prefixes of other entries are not kept.
 
     Each owner's entries are also kept sorted by token ids: the entry that shares the longest prefix with a
-    text is adjacent to the text's insertion point. With several thousand entries, comparing the text with
-    every entry took a third of the decode thread's time.
+    sequence is adjacent to the sequence's insertion point. With several thousand entries, comparing a
+    sequence with every entry took a third of the decode thread's time.
     """
 
     def __init__(self, limit: int) -> None:
@@ -314,8 +314,8 @@ class PrefixStore:
         Args:
             owner: the owner of the keys and values, which is part of the cache key.
             ids: one id for each position.
-            kv: the batch that contains the row. The buffers of a one-row batch are stored without copying;
-                from a larger batch, the row is copied.
+            kv: the batch that contains the row. The buffers of a one-row batch are stored without copying; a
+                row of a larger batch is copied.
             index: index of the row in the batch.
             ended: whether a one-row batch will never be written to again.
         """

@@ -86,7 +86,7 @@ class Linears:
         Models that view a layer's output as complex numbers (Llama 4, DeepSeek-V2) do not.
 
         Args:
-            run: runs a forward pass of the model over the given number of tokens.
+            run: function that runs a forward pass of the model over the given number of tokens.
         """
         if len(self._layers) < 2:  # only the output layer, whose result is not the input of another layer
             return True
@@ -110,7 +110,7 @@ def _is_float32_on_cpu(weight: Tensor) -> bool:
 
 
 def _multiply_by_mkl(layer: nn.Linear, x: Tensor) -> Tensor:
-    """Multiply using MKL on CPUs with AVX-512.
+    """Multiply by a weight matrix using MKL on Intel CPUs with AVX-512.
 
     Up to 3 rows take as long as a single row. For 8 to 16 rows, the transposed product is faster.
     """

@@ -85,7 +85,7 @@ class LocalEngine:
         self._memory: tuple[int, int | None] = (0, None)
         self._measured_at = -MEMORY_AGE
         self._scheduler: Scheduler | None = None
-        """The scheduler; None until the model is loaded, and after `close`."""
+        """The scheduler; None before the model is loaded and after `close`."""
         self._start_lock = threading.Lock()  # prevents two callers from each starting a thread
         self._thread = self._start_thread()
 
@@ -167,7 +167,7 @@ class LocalEngine:
             torch.cuda.empty_cache()
 
     def _submit(self, jobs: Sequence[Job]) -> None:
-        """Submit jobs to the decode thread, and restart the thread if the thread has died."""
+        """Submit jobs to the decode thread, restarting the thread if it has died."""
         with self._start_lock:
             if not self._thread.is_alive() and not self._closed:
                 self._thread = self._start_thread()
@@ -252,7 +252,7 @@ class LocalEngine:
             return self._inbox.get()
 
     def _fail_all(self, reason: str) -> None:
-        """Fail all jobs with an error and free their keys and values."""
+        """Fail all jobs with an error and free their KV caches."""
         if self._scheduler is not None:
             self._scheduler.fail_all(reason)
         while not self._inbox.empty():

@@ -1,11 +1,11 @@
 """The model used by the decode thread: forward passes over rows with any mix of adapters.
 
-There are two paths through the model. The fast path runs all rows as one batch, with a shared right-aligned
-cache and row-stacked adapters. The plain path runs each row separately with the model's own cache. The plain
-path is used if the fast path does not reproduce the model's logits. The choice does not depend on a list of
-architectures: both paths are tested on a fixed text when the model is loaded. The adapters are tested as
-well: each adapter must leave the base logits unchanged when disabled and change them when enabled (see
-`open_model`).
+The model can run on either of two code paths. The fast path runs all rows as one batch, with a shared
+right-aligned cache and row-stacked adapters. The plain path runs each row separately with the model's own
+cache. The plain path is used if the fast path does not reproduce the model's logits. The choice does not
+depend on a list of architectures: both code paths are tested on a fixed text when the model is loaded. The
+adapters are tested as well: each adapter must leave the base logits unchanged when disabled and change them
+when enabled (see `open_model`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from playground.types import AdapterStatus, Prompt, Token
 
 
 class Model:
-    """Forward passes and tokenisation for a loaded model; `open_model` sets the test results."""
+    """Forward passes and tokenisation for a loaded model; `open_model` tests it and sets the code path."""
 
     def __init__(self, loaded: Loaded) -> None:
         self.hf = loaded.model
@@ -54,9 +54,9 @@ class Model:
         self._selects = "logits_to_keep" in inspect.signature(loaded.model.forward).parameters
         self.adapters: tuple[AdapterStatus, ...] = loaded.adapters
         self.plain: str | None = loaded.plain
-        """Reason for using the plain path; None if the fast path is used."""
+        """Reason for using the plain code path; None if the fast code path is used."""
         self.has_own_cache = False
-        """Whether rows on the plain path use the model's own cache."""
+        """Whether rows on the plain code path use the model's own Transformers cache."""
 
     # --- Text -------------------------------------------------------------------------------------
 
@@ -87,7 +87,7 @@ class Model:
     # --- Rows -------------------------------------------------------------------------------------
 
     def begin(self) -> KV:
-        """Create the keys and values of one empty row."""
+        """Create an empty KV cache for one row."""
         if self.plain:
             return PlainKV.begin(self.hf.config, cached=self.has_own_cache)
         return BatchKV(self.layers)
@@ -103,7 +103,7 @@ class Model:
         """Pass the new tokens of every row through the model.
 
         Args:
-            kv: keys and values of the rows' tokens so far; the new tokens are appended.
+            kv: KV cache of the rows so far; the keys and values of the new tokens are appended to it.
             adapters: the adapter name of each of the B rows; None for the base model.
             tokens: new token ids of shape (B, T).
             every: whether to return the logits at all new positions instead of only at the last position.
@@ -136,7 +136,7 @@ class Model:
         return torch.cat([F.pad(logits, (0, most - logits.shape[-1]), value=-torch.inf) for logits in alone])
 
     def _run_plain(self, row: PlainRow, adapter: str | None, ids: Sequence[int], every: bool) -> Tensor:
-        """Run `forward` for one row on the plain path."""
+        """Run `forward` for one row on the plain code path."""
         self.row_adapters.select([adapter])
         read = len(row.ids)
         row.ids += ids
@@ -208,7 +208,7 @@ class Model:
     def weights_labels(self) -> tuple[str, ...]:
         """Return the weights label of each row in the last forward pass.
 
-        On the plain path, only the label of the row that was run last is returned.
+        On the plain code path, only the label of the row that was run last is returned.
         """
         return tuple(
             self._weights_label if name is None else f"{self._weights_label} + {name}"

@@ -1,4 +1,4 @@
-"""Prepare a loaded model for decoding: speed up its linear layers, test the adapters, choose a path.
+"""Prepare a loaded model for decoding: speed up its linear layers, test the adapters, and choose a code path.
 
 No step depends on a list of architectures. Each step runs the model on a fixed test text, and is undone or
 skipped if it changes the logits.
@@ -58,7 +58,7 @@ def _speed_up_linears(loaded: Loaded) -> Tensor:
 
 
 def _is_own_cache_exact(model: Model, loaded: Loaded) -> bool:
-    """Return whether the plain path with the model's own cache gives the same logits as `generate`."""
+    """Return whether the plain code path with the model's own cache reproduces the logits of `generate`."""
     agrees = path_trial.matches_generate(model, loaded.probe, model.begin)
     if agrees is not False and path_trial.own_cache_works(model, loaded.probe):
         return True
@@ -68,10 +68,10 @@ def _is_own_cache_exact(model: Model, loaded: Loaded) -> bool:
 
 
 def _check_without_cache(model: Model, loaded: Loaded) -> None:
-    """Check that the plain path without a cache is exact.
+    """Check that the plain code path reproduces the model's output exactly without a cache.
 
     Raises:
-        InputError: the plain path is not exact, so the model cannot be served.
+        InputError: the output is not reproduced exactly, so the model cannot be served.
     """
     reason = None
     if model.rope and not model.rope.prefills_again:

@@ -1,4 +1,4 @@
-"""Load-time tests of the fast and plain paths, which must reproduce the model's own logits."""
+"""Load-time tests of the fast and plain code paths, which must reproduce the model's own logits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from playground.engine.model import Model
 from playground.engine.positions import lower_limits, names_limit
 
 TOLERANCE = {torch.float32: 0.01, torch.bfloat16: 0.3, torch.float16: 0.1}
-"""Maximum difference between the logits of a path and the model's own logits, in standard deviations of the
+"""Maximum difference between a code path's logits and the model's own logits, in standard deviations of the
 logits. Rounding errors stay below these values; a wrong mask or position far exceeds them."""
 STEPS = 3
 """Number of tokens decoded one at a time in a trial, after the rows are prefilled."""
@@ -25,7 +25,7 @@ STATE_TYPES = {"full_attention", "sliding_attention", "chunked_attention"}
 
 
 def find_mismatch(model: Model, probe: Sequence[int]) -> str | None:
-    """Return why the fast path cannot be used, or None if this path reproduces the model's own logits.
+    """Return why the fast code path cannot be used, or None if it reproduces the model's own logits.
 
     A model with an attention window or an original context length is tested a second time with these limits
     lowered below the length of the text, since exceeding the real limits would take too long.
@@ -61,7 +61,7 @@ def own_cache_works(model: Model, probe: Sequence[int]) -> bool:
 
 
 def own_cache_keeps_rows_apart(model: Model, probe: Sequence[int]) -> bool:
-    """Return whether interleaved rows, each with its own cache, give the same logits as when run alone."""
+    """Return whether interleaved rows, each with its own cache, produce the same logits as when run alone."""
 
     def run_alone(model: Model, row: list[int]) -> Tensor:
         kv = PlainKV.begin(model.hf.config, cached=True)
@@ -74,7 +74,7 @@ def own_cache_keeps_rows_apart(model: Model, probe: Sequence[int]) -> bool:
 
 
 def is_stateless(model: Model, probe: Sequence[int]) -> bool:
-    """Return whether a pass without a cache depends only on its own tokens, not on earlier passes."""
+    """Return whether a forward pass without a cache depends only on its own tokens, not on earlier passes."""
     model.select([None])
     first = model.run([probe], every=True, use_cache=False).float()
     model.run([probe[len(probe) // 2 :]], every=True, use_cache=False)
@@ -83,12 +83,12 @@ def is_stateless(model: Model, probe: Sequence[int]) -> bool:
 
 
 def matches_generate(model: Model, probe: Sequence[int], begin: Callable[[], KV]) -> bool | None:
-    """Return whether a path gives the same logits as `generate` for one row.
+    """Return whether a code path produces the same logits as `generate` for one row.
 
     Args:
         model: the model.
         probe: token ids of the test text.
-        begin: creates the keys and values of an empty row on the path.
+        begin: function that creates an empty KV cache for one row on this code path.
 
     Returns:
         Whether the logits are the same, or None if `generate` itself fails.
@@ -125,7 +125,7 @@ def _rows(probe: Sequence[int]) -> list[list[int]]:
 
 
 def _error_past_limits(model: Model, probe: Sequence[int]) -> float:
-    """Compute `_path_error` with the model's limits lowered below the length of the rows.
+    """Compute `_path_error` after lowering the model's length limits below the lengths of the rows.
 
     The longer row exceeds the limits from the start. The shorter row exceeds the original context length at
     its second decoding step.
@@ -141,7 +141,7 @@ def _path_error(
     begin: Callable[[], KV],
     truth: Callable[[Model, list[int]], Tensor],
 ) -> float:
-    """Return the maximum error of a path's logits, in standard deviations of the correct logits.
+    """Return the maximum error of a code path's logits, in standard deviations of the correct logits.
 
     Each row is prefilled in two chunks. The rows are then joined into one batch, which decodes `STEPS`
     tokens.
@@ -149,8 +149,8 @@ def _path_error(
     Args:
         model: the model.
         rows: token ids of two rows.
-        begin: creates the keys and values of an empty row on the path.
-        truth: computes the correct logits at the last `STEPS` + 1 positions of a row.
+        begin: function that creates an empty KV cache for one row on this code path.
+        truth: function that computes the correct logits at the last `STEPS` + 1 positions of a row.
     """
     want = torch.stack([truth(model, row) for row in rows]).float()
     splits = [len(row) - STEPS for row in rows]

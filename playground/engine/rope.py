@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
 
 Regime = tuple[Hashable, ...]
-"""State of the rotary frequencies. Keys depend on the regime as well as on the tokens. Lengths with the same
-frequencies have the same regime."""
+"""State of the rotary frequencies. Lengths with the same frequencies share a regime. Attention keys depend on
+the regime as well as on the tokens."""
 
 
 def rope_tables(config: Any) -> list[dict[str, Any]]:
@@ -47,7 +47,7 @@ class RowRope:
         self._modules = [module for module in model.modules() if _changing_types(module)]
         self._lengths: Sequence[int] | None = None
         self.prefills_again = bool(self._modules) and _drops_cache(model)
-        """Whether `generate` prefills a text again from the start when it exceeds the original context
+        """Whether `generate` prefills the text again from the start once it exceeds the original context
         length."""
         self._install()
 
@@ -79,7 +79,7 @@ class RowRope:
             self._lengths = None
 
     def regime(self, length: int) -> Regime:
-        """Return the regime for a text of this length; () if no frequencies depend on length."""
+        """Return the RoPE regime for text of this length; () if no frequencies depend on length."""
         found: list[Hashable] = []
         for module in self._modules:
             for layer_type, rope_type in _changing_types(module):
@@ -88,7 +88,7 @@ class RowRope:
         return tuple(found)
 
     def must_prefill_again(self, length: int) -> bool:
-        """Return whether `generate` prefills a text again from the start before token number `length`."""
+        """Return whether `generate` prefills the text again from the start before token number `length`."""
         return self.prefills_again and self.regime(length) != self.regime(length - 1)
 
     def _forward(
@@ -96,9 +96,9 @@ class RowRope:
     ) -> tuple[Tensor, ...]:
         """Replacement for a rotary module's `forward`.
 
-        `position_ids` has shape (B, T), and the results have shape (B, T, D). The last position of each row's
-        length is appended to the row, and the result for that position is removed afterwards. Anything that
-        the module derives from the largest position is thus computed for that length.
+        `position_ids` has shape (B, T), and the results have shape (B, T, D). For each row, the last position
+        implied by its length is appended, and the result for that position is removed afterwards. Anything
+        that the module derives from the largest position is thus computed for that length.
         """
         rows = position_ids.shape[0]
         lengths = self._lengths

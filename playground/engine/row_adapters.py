@@ -121,7 +121,7 @@ class Site:
             self.module.forward = self._own_forward
 
     def select(self, rows: Sequence[str | None]) -> None:
-        """Set the adapter of every row for the next passes."""
+        """Set the adapter of every row for the next forward passes."""
         self.count = len(rows)
         plain: list[Run] = []
         self.others = []
@@ -182,7 +182,7 @@ class Site:
     def _run_base(self, x: Tensor, shape: Any, args: Any, kwargs: Any) -> Tensor:
         """Compute the base output of shape (B, T, ...).
 
-        Its values are undefined for rows with their own module copy.
+        The values are undefined for rows whose adapter has its own copy of the module.
         """
         copies = [run for run in self.others if run.part.copy is not None]
         if len(copies) == 1 and copies[0].rows == slice(0, self.count):
@@ -192,7 +192,7 @@ class Site:
         given = x
         if copies and not x.is_floating_point():
             given = x.clone()
-            for run in copies:  # these rows may contain ids beyond the base's embeddings
+            for run in copies:  # these rows may contain ids for which the base model has no embedding
                 given[run.rows] = 0
         if any(run.part.input_scale is not None for run in self.others):
             given = x.clone()
@@ -305,9 +305,9 @@ class RowAdapters:
             site.select(rows)
 
     def embedding_rows(self, name: str | None) -> int | None:
-        """Return the number of rows in an adapter's own embeddings; None if there are none."""
+        """Return the number of rows in an adapter's own embeddings; None if it uses the base model's."""
         return self._adapters[name].embedding_rows if name in self._adapters else None
 
     def vocabulary(self, name: str | None) -> int | None:
-        """Return the vocabulary size of an adapter's own output layer; None if there is none."""
+        """Return the vocabulary size of an adapter's own output layer; None if it uses the base model's."""
         return self._adapters[name].logits if name in self._adapters else None

@@ -32,14 +32,14 @@ class Row:
     prompt_ids: Sequence[int]
     answer_ids: Sequence[int]
     vocabulary: int | None = None
-    """Number of logits columns in this row's vocabulary; None for all columns."""
+    """Vocabulary size of this row, at most the number of logits columns; None to use all columns."""
 
 
 def next_tokens(logits: Tensor, rows: Sequence[Row]) -> list[int]:
     """Choose the next token of every row.
 
     Args:
-        logits: shape (B, V), any float type, on any device.
+        logits: logits of shape (B, V), in any floating-point type and on any device.
         rows: the B rows, in the same order as the logits.
 
     Raises:
@@ -61,7 +61,7 @@ def is_plain_greedy(sampling: Sampling) -> bool:
 
 
 def choose(logits: Tensor, row: Row) -> int:
-    """Choose the next token of one row from its float32 logits, shape (V,)."""
+    """Choose the next token of one row from its float32 logits of shape (V,)."""
     # Slice, not just mask: the noise and filters of a row must not depend on other rows.
     scores = filter_logits(logits[: row.vocabulary], row)
     if row.sampling.temperature > 0:
@@ -104,7 +104,7 @@ def filter_logits(logits: Tensor, row: Row) -> Tensor:
 
 
 def penalise(logits: Tensor, seen: Sequence[int], penalty: float) -> Tensor:
-    """Apply the repetition penalty: divide positive logits of seen tokens by it, multiply negative ones."""
+    """Apply the repetition penalty: divide positive logits of seen tokens by it, multiply negative logits."""
     # Not every input token has a logit, since embeddings can have more rows than the output layer.
     there = sorted(token for token in set(seen) if token < len(logits))
     if not there:
@@ -115,7 +115,7 @@ def penalise(logits: Tensor, seen: Sequence[int], penalty: float) -> Tensor:
 
 
 def gumbel(seed: int, position: int, size: int) -> Tensor:
-    """Generate Gumbel(0, 1) noise, shape (size,), float32 on CPU, determined by the arguments alone."""
+    """Generate Gumbel(0, 1) noise of shape (size,), in float32 on CPU, determined only by the arguments."""
     # Hash to 32 bits, because torch's CPU generator uses only the low 32 bits of its seed.
     digest = hashlib.blake2b(f"{seed}/{position}".encode(), digest_size=4).digest()
     generator = torch.Generator()

@@ -70,7 +70,7 @@ class Scheduler:
             self.batch.step()
 
     def fail_all(self, reason: str) -> None:
-        """Fail all jobs with an error and free their keys and values."""
+        """Fail all jobs with an error and free their KV caches."""
         jobs: list[Job] = [*self.waiting, *self.batch.clear()]
         self.waiting = []
         for job in jobs:
@@ -159,13 +159,13 @@ class Scheduler:
         return tokens
 
     def _cut_chunk(self, ids: list[int], start: int) -> list[int]:
-        """Return the ids to prefill next, from `start`: one chunk, or all remaining ids on the plain path."""
+        """Return the ids to prefill from `start` on: one chunk, or all of them on the plain code path."""
         if self.model.plain:
             return ids[start:]
         return ids[start : start + (CHUNK_DECODING if self.batch.rows else CHUNK_IDLE)]
 
     def _find_prefix(self, job: Job) -> KV:
-        """Return the keys and values of the job's longest cached prefix, never including the last token."""
+        """Return the KV cache of the job's longest cached prefix, which never includes the last token."""
         if self.model.plain:
             return self.model.begin()
         ids = job.prefill_ids

@@ -42,8 +42,8 @@ class ScriptedEngine(EngineWithoutModel):  # For tests.
     def __init__(self, script: Callable[[Request], Script], delay: float = 0.0) -> None:
         """
         Args:
-            script: returns the tokens of the answer to a request, or the exception that makes the answer
-                fail.
+            script: function that returns the tokens of the answer to a request, or the exception that makes
+                the answer fail.
             delay: seconds between steps; each step adds one token to every row.
         """
         self._script = script

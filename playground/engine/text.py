@@ -347,7 +347,7 @@ class Writer:
     ) -> None:
         """
         Args:
-            decode: decodes ids like `tokenizer.decode`.
+            decode: function that decodes ids like `tokenizer.decode`.
             prompt_ids: the token ids of the prompt.
             rule: the stop rule.
             start: the prefill at the end of the prompt.
@@ -381,5 +381,5 @@ class Writer:
         return self._cutter.raw
 
     def finish_reason(self, reason: Finish) -> Finish:
-        """Return `reason`, or "stop" if the stop rule ended the answer before the row reached its limit."""
+        """Return `reason`, or "stop" if the stop rule ended the answer before its token limit."""
         return "stop" if reason == "length" and self._cutter.closed else reason

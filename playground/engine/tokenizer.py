@@ -51,7 +51,7 @@ class Tokenizer:
             return encode(self.hf, prompt, self._cached_prefix_ids())
 
     def tokens(self, prompt: Prompt) -> list[Token]:
-        """Return a prompt's tokens as in `encode`, with their pieces and start positions in the text.
+        """Tokenise a prompt as `encode` does, and return the tokens with their pieces and start positions.
 
         Raises:
             InputError: the tokenizer fails on the text.
@@ -109,8 +109,8 @@ def encode(tokenizer: Any, prompt: Prompt, before: Sequence[int] | None = None) 
     """Return a prompt's token ids.
 
     The result starts with the ids that the tokenizer prepends to all text (`find_prefix_ids`). A prompt
-    without control tokens can disable them with `bos=False`. If the text of a prompt with control tokens
-    already starts with some or all of these ids, the ids are not duplicated.
+    without control tokens can omit these ids by setting `bos=False`. If the text of a prompt with control
+    tokens already starts with some or all of these ids, the ids are not duplicated.
 
     Args:
         tokenizer: a Transformers tokenizer.
@@ -130,7 +130,7 @@ def encode(tokenizer: Any, prompt: Prompt, before: Sequence[int] | None = None) 
 
 
 def list_tokens(tokenizer: Any, prompt: Prompt, before: Sequence[int] | None = None) -> list[Token]:
-    """Return a prompt's tokens as in `encode`, with their pieces and start positions in the text."""
+    """Tokenise a prompt as `encode` does, and return the tokens with their pieces and start positions."""
     ids = encode(tokenizer, prompt, before)
     starts: list[int | None] = [None] * len(ids)
     if tokenizer.is_fast:

@@ -211,8 +211,8 @@ class Library:
     def default_demo_set(self) -> DemoSet:
         """Return the default demonstration set.
 
-        It is the demonstration set of the selected preset or, if no preset was selected, of the first preset
-        for this base model. If there is no such preset, the general set is used.
+        It comes from the selected preset or, failing that, from the first preset for this base model. If
+        neither names an available set, the general set is used.
         """
         if self.preset is not None and self.preset.demos in self.demo_sets:
             return self.demo_sets[self.preset.demos]
@@ -291,8 +291,7 @@ class Library:
             return ()
 
     def _format_source(self, adapter: str | None) -> tuple[Path | None, ChatFormat | None]:
-        """Return the tokenizer folder and chat format, where known, of an adapter or the base model
-        (None)."""
+        """Return the tokenizer folder and chat format of an adapter or the base model, where known."""
         if adapter is not None:
             card = self.adapter(adapter)
             if card.tokenizer:

@@ -30,7 +30,7 @@ from playground.types import AdapterCard, AdapterStatus, InputError
 
 
 class BaseChangedError(Exception):
-    """Raised when an adapter has changed the base weights. They must be reloaded without this adapter."""
+    """Raised when an adapter has changed the base weights, which must then be reloaded without it."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
@@ -104,7 +104,7 @@ def _read_adapter(model: PreTrainedModel, card: AdapterCard, settings: Settings)
         return read_adapter_weights(model, hub.find_folder(card.source), settings.allow_pickle)
     except InputError as error:
         text = str(error)
-        if text.endswith("."):  # already a complete sentence, about the Hub or a file
+        if text.endswith("."):  # a Hub or file error is already a complete sentence
             raise
         fits = not isinstance(error, MisfitError)
         lead = "cannot be used here" if fits else f"does not fit the base {settings.base}"
@@ -157,7 +157,7 @@ def read_adapter_weights(model: PreTrainedModel, folder: Path, allow_pickle: boo
 
 
 def _find_vocabulary(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
-    """Return the adapter's vocabulary size during training, or None if it equals the base model's."""
+    """Return the vocabulary size the adapter was trained with, or None if it equals the base model's."""
     here = model.get_input_embeddings().weight.shape[0]
     width = model.get_input_embeddings().weight.shape[1]
     ends = tuple(
@@ -232,7 +232,7 @@ def _count_copy_rows(part: Part | None) -> int | None:
 
 
 def _describe_changes(settings: Mapping[str, Any], found: Collector) -> str:
-    """Describe an adapter's changes, as in "LoRA, rank 16, on q_proj, v_proj; its own lm_head"."""
+    """Describe an adapter's changes, e.g. "LoRA, rank 16, on q_proj, v_proj; its own lm_head"."""
     layers = sorted({path.rpartition(".")[2] for path, part in found.parts.items() if _tunes(part)})
     on = ", ".join(layers[:8]) + (f" and {len(layers) - 8} more" if len(layers) > 8 else "")
     if settings["peft_type"] == "IA3":
@@ -260,7 +260,7 @@ def _tunes(part: Any) -> bool:
 
 
 def _describe_warnings(card: AdapterCard, adapter: Adapter, settings: Settings) -> str | None:
-    """Format the warnings about a usable adapter, including one if its card does not name the loaded base."""
+    """Format a usable adapter's warnings, adding one if its card does not name the loaded base model."""
     warnings = [f"Adapter {card.name!r}: {text}." for text in adapter.warnings]
     if not settings.same_base and not same_model(card.base_model, settings.base):
         named = f"was made for {quote(card.base_model, 150)}" if card.base_model else "does not name its base"

@@ -30,7 +30,7 @@ class Step(Protocol):
 
 @dataclass(frozen=True)
 class Lora:
-    """LoRA on a linear layer, ``scaling * (x A) B``, optionally with DoRA's magnitudes."""
+    """LoRA on a linear layer, ``scaling * (x A) B``, optionally with DoRA magnitudes."""
 
     a: Tensor
     """Weight A, shape (r, in)."""
@@ -59,7 +59,7 @@ class Lora:
 
 @dataclass(frozen=True)
 class EmbeddingLora:
-    """LoRA on an embedding, ``scaling * A[x] B``, optionally with DoRA's magnitudes."""
+    """LoRA on an embedding layer, ``scaling * A[x] B``, optionally with DoRA magnitudes."""
 
     a: Tensor
     """Weight A, shape (V, r), where V is the number of rows in the embedding matrix."""
@@ -67,7 +67,7 @@ class EmbeddingLora:
     """Weight B, shape (r, out)."""
     scaling: float
     embed_scale: Tensor | None = None
-    """Factor by which the embedding layer scales its rows, as in Gemma."""
+    """Factor by which the embedding layer scales its output, as in Gemma."""
     dora: Tensor | None = None
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
@@ -100,7 +100,7 @@ class TokenRows:
 
 @dataclass(frozen=True)
 class TokenColumns:
-    """Trained rows of an output layer tied to the embedding; they replace the logits of individual tokens."""
+    """Trained rows of an output layer tied to the embeddings, used to compute the trained tokens' logits."""
 
     ids: Tensor
     """Token ids, shape (n,)."""
@@ -141,7 +141,7 @@ class Part:
     """All changes that one adapter makes to one module."""
 
     copy: nn.Module | None = None
-    """The adapter's own copy of the module, used by its rows instead of the base module."""
+    """The adapter's own copy of the module, which the adapter's rows use instead of the base module."""
     input_scale: Tensor | None = None
     """Factor applied to the input, shape (in,); used by IA3 on feed-forward layers."""
     steps: list[Step] = field(default_factory=list)

@@ -56,7 +56,7 @@ PREFIX = "base_model.model."
 
 
 class Skeleton:
-    """A model of the same class as the base, on the meta device, with the layers of one adapter."""
+    """A model of the same class as the base model, on the meta device, with one adapter's layers added."""
 
     def __init__(self, base: PreTrainedModel, settings: Mapping[str, Any], tokens: int | None) -> None:
         """Build the skeleton, with empty layers for the adapter.
@@ -103,7 +103,7 @@ class Skeleton:
     def own_embeddings(self) -> dict[str, Shape]:
         """Return the expected names and shapes of complete embedding and output layer weights.
 
-        The adapter's file may contain these weights, but does not have to.
+        These weights are optional in the adapter's file.
         """
         found = {}
         for path in (self.embedding, self.head):
@@ -115,7 +115,7 @@ class Skeleton:
     def aliases(self) -> dict[str, str]:
         """Map the alternative names of weights that PEFT writes twice to the main names.
 
-        PEFT writes the trained token weights of a tied output layer twice.
+        For a tied output layer, PEFT writes the trained token weights twice.
         """
         last = ".token_adapter.trainable_tokens_delta"
         tied = self.is_tied and self.embedding is not None and self.head is not None
@@ -178,7 +178,7 @@ def _base_layer(module: Any) -> Any:
 
 @dataclass
 class Collector:
-    """Collector that converts the values loaded by PEFT into one part per base module."""
+    """Collector that converts the values loaded by PEFT into one `Part` per base module."""
 
     skeleton: Skeleton
     base: PreTrainedModel
@@ -268,7 +268,7 @@ class Collector:
         return True
 
     def _real_features(self, path: str, wanted: tuple[int, int]) -> nn.Module:
-        """Return the linear layer at a path: the adapter's own copy if there is one, else the base layer.
+        """Return the linear layer at a module path, preferring the adapter's own copy over the base layer.
 
         Args:
             path: the module path.
@@ -378,7 +378,7 @@ class Collector:
     def _fill_from_base(self, path: str, module: nn.Module) -> nn.Module:
         """Move a module to the base model's device and fill in buffers that are not stored in adapter files.
 
-        The scale of Gemma's embeddings is such a buffer.
+        For example, Gemma's embedding scale is such a buffer.
 
         Raises:
             InputError: some of the module's weights are missing from the file.

@@ -47,8 +47,8 @@ def find_folder(
 ) -> Path:
     """Return the local folder of a source, downloading a Hub repository to the local cache if needed.
 
-    Interrupted downloads are resumed. Only required files are downloaded, not the same weights in a second
-    format, nor the training state.
+    Interrupted downloads are resumed. Only required files are downloaded. Duplicate weights in a second
+    format and the training state are skipped.
 
     Args:
         source: a folder, Hub ID or GGUF file, in the form accepted by `sources.find_source`. For a GGUF file,
@@ -196,7 +196,7 @@ def _find_cached(
 
 
 def _unreachable() -> tuple[type[Exception], ...]:
-    """Return the exceptions for which the local cache is used: network failures and HTTP errors."""
+    """Return the exception types after which the local cache is used: network failures and HTTP errors."""
     # Imported here because the import is slow and not needed for local folders.
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled

@@ -23,8 +23,8 @@ from playground.library.sources import Source
 from playground.types import InputError
 
 CHUNK = 1 << 20
-"""Download chunk size in bytes. Progress is counted per chunk, and huggingface_hub's default of 10 MB takes
-too long on a slow connection."""
+"""Download chunk size in bytes. Progress is counted per chunk, and a chunk of 10 MB, huggingface_hub's
+default, takes too long on a slow connection."""
 LARGE = 10_000_000
 """Minimum file size in bytes for resuming an interrupted download."""
 WORKERS = 4
@@ -182,7 +182,7 @@ def _fetch(found: Source, commit: str, name: str, progress: _Progress) -> None:
 
 
 def _continue(partial: Path, about: Any, headers: dict[str, str], progress: _Progress) -> bool:
-    """Download the rest of a file, and return whether the checksum of the complete file is correct."""
+    """Download the rest of a file. Return False if the file was resumed and its checksum is wrong."""
     from huggingface_hub.file_download import http_get
 
     here = partial.stat().st_size if partial.exists() else 0
@@ -218,7 +218,7 @@ def _blobs(found: Source) -> Path:
 
 
 def _bar(progress: _Progress, quiet: bool = False) -> Any:
-    """Create a progress bar class for huggingface_hub that counts bytes and draws nothing.
+    """Create a progress bar class for huggingface_hub that counts bytes without displaying anything.
 
     Args:
         progress: the counter to which bytes are added.

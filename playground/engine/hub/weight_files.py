@@ -35,7 +35,7 @@ def find_weight_files(names: Collection[str], read_index: Any, where: str, allow
 
     Args:
         names: the names of all files in the folder or repository.
-        read_index: takes the name of an index file and returns its JSON object.
+        read_index: function that takes the name of an index file and returns its JSON object.
         where: the name of the folder or repository, for error messages.
         allow_pickle: whether to use pickled weights if there are no other weights.
 

@@ -183,7 +183,8 @@ def load_weights(base: Base, options: Mapping[str, Any]) -> PreTrainedModel:
 
     Raises:
         InputError: weights are missing, unused or have unexpected shapes, so that part of the model would be
-            random or the result would be a different model. The message names the first three weights.
+            randomly initialised or the result would be a different model. The message names the first three
+            weights.
     """
     options = {
         "config": base.config,

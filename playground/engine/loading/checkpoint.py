@@ -124,7 +124,7 @@ MOST = {
     "num_local_experts": 100_000,
     "num_experts": 100_000,
 }
-"""Largest plausible value of each number in a configuration. The smallest plausible value is always 1."""
+"""Largest plausible value of each numeric configuration entry. The smallest plausible value is always 1."""
 COUNTS = {
     re.compile(r"(\w*_)?labels"): 100_000,
     re.compile(r"(\w*_)?(layers?|blocks|stages|depths?)"): 10_000,
@@ -132,10 +132,11 @@ COUNTS = {
         r"(?!.*(token|param|theta|seed))((num|n)_\w+|(\w*_)?(channels|dim|experts|heads|length|rank|size|width))"
     ): 10**8,
 }
-"""Largest plausible values of other entries at any depth, keyed by regular expressions for their names. When
-Transformers reads a configuration, it creates lists and dictionaries of these lengths."""
+"""Largest plausible values of further configuration entries, at any nesting depth, keyed by regular
+expressions for their names. When Transformers reads a configuration, it creates lists and dictionaries of
+these lengths."""
 SHORTEST_CONTEXT = 8
-"""Minimum context length in tokens, required by the path trial at load time."""
+"""Minimum context length in tokens, required by the tests that run when a model is loaded."""
 ALIASES = {
     "n_layer": "num_hidden_layers",
     "n_layers": "num_hidden_layers",
@@ -156,7 +157,7 @@ def _is_tokens(value: Any) -> bool:
 
 
 def _is_dtype(value: Any) -> bool:
-    if isinstance(value, dict):  # one dtype per part of the model
+    if isinstance(value, dict):  # a separate dtype for each part of the model
         return True
     name = value.removeprefix("torch.") if isinstance(value, str) else ""
     return name == "auto" or re.fullmatch(r"b?float\d+(_\w+)?|u?int\d+|half|float|double", name) is not None

@@ -191,7 +191,7 @@ def _describe_precision(settings: Settings, base: Base, model: Any) -> str:
 
 
 def _find_row_mixing(layers: tuple[tuple[str, int], ...]) -> str | None:
-    """Explain why the layer types make rows in a batch depend on each other; None if rows are independent."""
+    """Return why the layer types make rows in a batch depend on each other, or None if they do not."""
     if any("int8" in kind for kind, _ in layers):
         return "rounding in its 8-bit layers (LLM.int8) depends on the other rows in the batch"
     return None

@@ -1,5 +1,4 @@
-"""Fixed text for checking a model and its adapters at load time, and functions for computing logits on the
-text."""
+"""Fixed test text for checking models and adapters at load time, and functions that compute its logits."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ def probe_logits(model: Any, probe: Sequence[int]) -> torch.Tensor:
 
 
 def probe_rows(model: Any, probe: Sequence[int], rows: int) -> torch.Tensor:
-    """Compute the logits of shape (B, T, V) for a batch with the same text in all B rows."""
+    """Compute logits of shape (B, T, V) for a batch of B rows that all contain the given tokens."""
     ids = torch.tensor([list(probe)] * rows, device=model.device)
     # On CPUs with AVX512-BF16, 4-bit layers repack their weights during the first forward pass. DoRA
     # adapters, which dequantise the weights, would then get wrong values. Training mode prevents this.

@@ -59,7 +59,8 @@ def check_method(method: str | None, base: str) -> None:
     """Check that a quantised base model is supported on this machine, before loading its weights.
 
     Raises:
-        InputError: the model is not supported. The message names a missing package or alternatives.
+        InputError: the model is not supported. The message names the missing package or suggests
+            alternatives.
     """
     if method is None:
         return
