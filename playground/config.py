@@ -42,8 +42,10 @@ class Settings:
     adapters: tuple[tuple[str, str], ...] = ()
     """Adapters in addition to those in `adapters/`, as (name, Hub ID or folder) pairs."""
     quantize: Quantize = "auto"
-    """Quantization of the base. "auto" selects 4-bit on CUDA; on a CPU, only if the float32 weights do not
-    fit in memory.
+    """Quantization of the base.
+
+    "auto" selects 4-bit precision on CUDA. On a CPU, it does so only if the float32 weights do not fit in
+    memory.
     """
     device: Device = "auto"
     allow_pickle: bool = False

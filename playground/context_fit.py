@@ -56,10 +56,10 @@ def fit(
     """Build the request for the next answer to `messages`, applying the variant's overflow rule.
 
     With the rule "refuse", a prompt is sent if it leaves room for at least one token. The other rules drop
-    turns or demonstrations until `room` tokens are free or nothing more can be dropped.
+    turns or demonstrations until `room` tokens are free or nothing is left to drop.
 
     Args:
-        count: returns the number of tokens in a prompt.
+        count: function that returns the number of tokens in a prompt.
         context: context length in tokens, shared by prompt and answer.
         start: the prefill of the answer.
 

@@ -118,7 +118,7 @@ def read_toml(path: Path, limit: int | None = None) -> dict[str, Any]:
         raise InputError(f"{path} is not valid TOML: {error}.") from error
     except RecursionError:
         raise InputError(f"{path} is not valid TOML: its lists are nested too deeply.") from None
-    except ValueError as error:  # a number with more digits than Python parses
+    except ValueError as error:  # a number with more digits than Python can parse
         raise InputError(f"{path} is not valid TOML: {first_line(error)}.") from error
 
 
@@ -131,7 +131,7 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path}, line {error.lineno}: not valid JSON: {error.msg}.") from error
     except RecursionError:
         raise InputError(f"{path} is not valid JSON: it is nested too deeply.") from None
-    except ValueError as error:  # a number with more digits than Python parses
+    except ValueError as error:  # a number with more digits than Python can parse
         raise InputError(f"{path} is not valid JSON: {first_line(error)}.") from error
 
 

@@ -44,7 +44,7 @@ class JudgingSession:
         return list(self.library.rubrics)
 
     def rubric(self, name: str) -> Rubric:
-        """Return a rubric by name. Raises InputError if there is none with that name."""
+        """Return a rubric by name. Raises InputError if no rubric has that name."""
         return self.library.rubric(name)
 
     def judge_budget(self) -> JudgeBudget:

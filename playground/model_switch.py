@@ -63,16 +63,19 @@ class Progress:
 
     @property
     def busy(self) -> bool:
-        """Whether a switch is in progress."""
+        """Whether a model switch is in progress."""
         return self.state in ("loading", "stopping")
 
 
 class SwitchCancelled(BaseException):
-    """Raised when the user cancels a switch. A BaseException, so that library code does not swallow it."""
+    """Raised when the user cancels a model switch.
+
+    A BaseException, so that library code does not swallow it.
+    """
 
 
 class ModelSwitch:
-    """Switches a session's model, one switch at a time.
+    """Controller that switches a session's model, one switch at a time.
 
     Public methods are thread-safe and do not block, because the work is done in a separate thread.
     """
@@ -100,7 +103,7 @@ class ModelSwitch:
         self._lock = threading.Lock()
 
     def progress(self) -> Progress:
-        """Return the progress of the current switch or the result of the last one."""
+        """Return the progress of the current model switch or the result of the last one."""
         return self._progress
 
     def load_base(self, source: Any, quantize: Any = "auto") -> None:
@@ -134,8 +137,8 @@ class ModelSwitch:
             name: name of the preset.
 
         Raises:
-            InputError: the preset does not exist or is too large for this machine, or for the same reasons as
-                in `load_base`.
+            InputError: the preset does not exist or is too large for this machine, or a model is already
+                being loaded.
         """
         preset = find_preset(name if isinstance(name, str) else "", self.settings.data_dir)
         (offer,) = engines.offer_presets([preset], self._measure_room())
@@ -195,7 +198,7 @@ class ModelSwitch:
             name: name of the adapter; by default, the last part of its source.
 
         Raises:
-            InputError: for the same reasons as in `load_base`, or the name is already in use.
+            InputError: the source is invalid, the name is already in use, or a model is already being loaded.
         """
         source = _check_source(source, "The adapter")
         name = (name.strip() if isinstance(name, str) else "") or Path(
@@ -209,7 +212,7 @@ class ModelSwitch:
         self._start(settings, name, f"Adapter {name} is loaded.")
 
     def cancel(self) -> None:
-        """Cancel the current switch at the next step of downloading or loading.
+        """Cancel the current model switch at the next step of downloading or loading.
 
         The previous model is kept.
         """
@@ -344,7 +347,7 @@ class PlaceholderEngine(EngineWithoutModel):
         self._base = base
 
     def status(self) -> Status:
-        """Return a "loading" status that shows the progress of the switch."""
+        """Return a "loading" status that shows the progress of the model switch."""
         progress = self._progress()
         return Status(state="loading", note=progress.note, base=self._base, progress=progress.share)
 

@@ -17,7 +17,7 @@ DRAW_EVERY = 0.1
 SAVE_EVERY = 1.0
 """Seconds between database writes while a turn is streaming."""
 SETTLE = 1.5
-"""Seconds to wait for finished answers to be written before continuing the write in the background."""
+"""Seconds to wait for finished answers to be saved. After that, saving continues in the background."""
 BUSY = "An answer is still being written: wait for it to finish, or stop it first."
 
 Snapshots = Generator[Conversation, None, None]
@@ -106,8 +106,9 @@ class RunningTurns:
         """Generate and record the given lanes' answers in a conversation's last turn (see `Session.send`).
 
         Args:
-            ask: returns the conversation with the turn's requests. Called again after a model has loaded.
-            lanes: the lanes to answer.
+            ask: function that returns the conversation with the turn's requests. It is called again after a
+                model has loaded.
+            lanes: the lanes that generate answers.
 
         Yields:
             Snapshots of the conversation. The last one contains the finished turn.

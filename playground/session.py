@@ -1,6 +1,6 @@
 """Conversation sessions: send, retry, edit and branch.
 
-Only this module orders the steps of alignment, generation and storage.
+Only this module determines the order of alignment, generation and storage.
 
 A session yields snapshots of a conversation, each a complete, immutable `Conversation`. The page and the
 command line render these snapshots and call the methods here. The loop that yields them is in `running_turn`.
@@ -49,14 +49,15 @@ answer was worse, and the second suffers from it".
 
 
 def choose_histories(mode: HistoryMode, lanes: int, leader: int = 0) -> tuple[int, ...]:
-    """For each lane, return the lane whose earlier answers its prompt contains, as in `Turn.histories`."""
+    """Return, for each lane, the lane whose earlier answers its prompt contains, as in `Turn.histories`."""
     if mode == "shared":
         return (leader,) * lanes
     return tuple((lane + 1) % lanes for lane in range(lanes)) if mode == "swapped" else ()
 
 
 class Session(JudgingSession):
-    """Runs conversations on one engine, library and database, for any number of concurrent users.
+    """Service that runs conversations for any number of concurrent users, using one engine, library and
+    database.
 
     A session does not hold conversations: callers pass in a conversation and get back a new one.
     """
@@ -158,7 +159,7 @@ class Session(JudgingSession):
                 still being generated.
             ConflictError: the conversation has been continued in another process or window.
             OutsideError: the database cannot be written. If the database is only locked or fails later, the
-                lanes still answer, and `unsaved` gives the reason.
+                lanes still answer, and `unsaved_reason` returns the reason.
         """
         if not text.strip():
             raise InputError("The message is empty: type something first.")

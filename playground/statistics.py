@@ -121,10 +121,12 @@ Cluster = TypeVar("Cluster")
 def bootstrap(
     clusters: Sequence[Cluster], figure: Callable[[Sequence[Cluster]], float | None], draws: int = DRAWS
 ) -> tuple[float, float] | None:
-    """Return the 95 % percentile interval for `figure`, resampling whole clusters. Deterministic.
+    """Return the 95 % percentile bootstrap interval for `figure`, resampling whole clusters.
 
-    Samples for which `figure` returns None are ignored. Returns None if these are more than half of all
-    samples, or if there are fewer than two clusters.
+    The result is deterministic.
+
+    Samples for which `figure` returns None are ignored. Returns None if more than half of all samples are
+    ignored, or if there are fewer than two clusters.
     """
     if len(clusters) < 2:
         return None

@@ -78,7 +78,10 @@ class ChatOptions:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | None) -> ChatOptions:
-        """Create the options from the output of `types.to_json`, or from None for old documents."""
+        """Create the options from the output of `types.to_json`.
+
+        None, as in documents from old versions, keeps reasoning in the history.
+        """
         if data is None:
             return cls(think="keep")
         return cls(**{**data, "variables": tuple((name, value) for name, value in data["variables"])})

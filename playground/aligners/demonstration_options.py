@@ -31,12 +31,12 @@ class DemonstrationAligner(AlignerBase):
     """Demonstrations in the prompt, after applying `k` and the ablation. If demonstrations are selected for
     each conversation, this is the set to select from."""
     k: int | None = None
-    """Number of demonstrations; None for unparsed prompt text and in old documents."""
+    """Number of demonstrations; None for prompt text that could not be parsed, and in old documents."""
     ablation: str | None = None
     seed: int = 0
     """Seed of the ablation; 0 without an ablation."""
     other: str | None = None
-    """Name of the demonstration set that the ablation "other" draws answers from, if any."""
+    """Name of the demonstration set from which the ablation "other" takes answers, if any."""
     pick: str = "first"
     """Method for selecting k demonstrations; one of `PICKS`."""
     source: str | None = None
@@ -44,7 +44,7 @@ class DemonstrationAligner(AlignerBase):
 
     @property
     def demonstration_count(self) -> int:
-        """Number of demonstrations in the prompt; 0 for unparsed prompt text."""
+        """Number of demonstrations in the prompt; 0 for prompt text that could not be parsed."""
         return len(self.demos.demos) if self.k is None else self.k
 
     def with_fewer_demonstrations(self, n: int) -> Self:
@@ -96,7 +96,7 @@ class DemonstrationAligner(AlignerBase):
         - `pick`: method for selecting them, one of `PICKS`
         - `ablation`: name of the ablation
         - `seed`: seed of the ablation
-        - `other`: demonstration set that the ablation "other" draws answers from
+        - `other`: demonstration set from which the ablation "other" takes answers
 
         Other options are ignored.
 
@@ -139,7 +139,7 @@ class DemonstrationAligner(AlignerBase):
 def _read_ablation(
     options: Mapping[str, str], ablation: str | None, pick: str, shelf: Shelf
 ) -> tuple[int, DemoSet | None]:
-    """Return the ablation's seed and the demonstration set from which the ablation draws answers."""
+    """Return the ablation's seed and the demonstration set from which the ablation takes answers."""
     if ablation is None:
         for name in ("seed", "other"):
             if name in options:

@@ -99,7 +99,7 @@ def check_set(demos: DemoSet) -> None:
     """Check that every demonstration can be rendered as chat turns.
 
     Raises:
-        InputError: the set is unparsed prompt text, or a query has no answer.
+        InputError: the set's prompt text could not be parsed, or a query has no answer.
     """
     if demos.whole:
         raise InputError(

@@ -213,10 +213,10 @@ def find_unanswered(conversation: Conversation) -> list[Turn]:
 def print_warnings(
     status: Status, settings: Settings, refused: Mapping[str, str], reported: Container[str | None] = ()
 ) -> None:
-    """Print warnings about the base and the adapters in the settings on standard error, each one once.
+    """Print warnings about the configured base model and adapters to standard error, without duplicates.
 
     Args:
-        reported: sentences that are reported elsewhere, which are not printed here.
+        reported: warnings that are reported elsewhere and must not be printed again.
     """
     named = {name for name, _ in settings.adapters}
     adapters = [entry for entry in status.adapters if entry.card.name in named]

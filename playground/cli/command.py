@@ -19,7 +19,7 @@ class Command(typer.core.TyperCommand):
     """Typer command that validates its text arguments before it runs."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Check the text arguments for lone surrogates, then run.
+        """Check the text arguments for lone surrogates, then run the command.
 
         Paths are not checked, because file names can contain lone surrogates.
         """

@@ -1,6 +1,6 @@
 """Exit statuses: 2 for invalid input, 1 for other failures, 130 for Ctrl-C.
 
-Each error prints one sentence.
+Each error is reported as one sentence.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ STOPPED = 130
 
 
 def fail(message: str, status: int) -> NoReturn:
-    """Print one sentence on standard error and exit with `status`."""
+    """Print one sentence to standard error and exit with `status`."""
     print_error(message)
     raise typer.Exit(status)
 
 
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """Context manager that turns user-facing errors into one sentence on standard error and an exit
-    status.
+    """Context manager that reports user-facing errors as one sentence on standard error and exits with the
+    matching status.
     """
     try:
         yield

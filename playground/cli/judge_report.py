@@ -52,7 +52,7 @@ def verdicts_json(conversation: Conversation, judged: Sequence[tuple[int, Verdic
 
 
 def _panels(conversation: Conversation, judged: Sequence[tuple[int, Verdict]]) -> list[Panel]:
-    """Return each panel with its agreement and each judge's biases, over the whole conversation."""
+    """Return each panel's agreement and its judges' biases, measured over the whole conversation."""
     majorities = dict.fromkeys((verdict.judge, verdict.rubric) for _, verdict in judged if verdict.panel)
     boards = [build_board([conversation], judge, rubric) for judge, rubric in majorities]
     return [each.panel for each in boards if each.panel is not None]
@@ -63,7 +63,8 @@ def verdicts_text(conversation: Conversation, judged: Sequence[tuple[int, Verdic
 
     Args:
         conversation: the conversation including its recorded verdicts.
-        own_server: the judge URL in the settings. Only other servers are named in the text.
+        own_server: the judge URL in the settings. Judges on any other server are printed with the server's
+            address.
     """
     lines = []
     for turn, verdict in judged:
@@ -102,7 +103,7 @@ def _panel_text(panel: Panel) -> list[str]:
 
 
 def describe_verdict(verdict: Verdict, names: dict[int, str]) -> str:
-    """Describe a verdict's outcome in a few words. `names` contains the lane names."""
+    """Describe a verdict's outcome in a few words, using the lane names in `names`."""
     if verdict.outcome == "win" and verdict.winner is not None:
         return f"{names[verdict.winner]} wins"
     if verdict.scores and verdict.scale:

@@ -21,11 +21,12 @@ DEFAULT_RUBRIC = "single"
 
 @dataclass(frozen=True, kw_only=True)
 class RequestOptions:
-    """The command's options, as entered by the user."""
+    """The options of the `judge` command, as entered by the user."""
 
     judges: tuple[str, ...]
-    """Judges, each ``MODEL``, ``MODEL@http://SERVER`` or ``reference``. "" selects the model in the
-    settings.
+    """Judges, each given as ``MODEL``, ``MODEL@http://SERVER`` or ``reference``.
+
+    "" selects the model in the settings.
     """
     rubric: str | None = None
     turns: str | None = None
@@ -38,7 +39,7 @@ class RequestOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class _Who:
-    """The judges and the rubric shared by all requests of one command."""
+    """The judges and the rubric shared by all requests of one `judge` command."""
 
     judges: tuple[JudgeModel, ...]
     """The judge models; empty for the reference judge."""
@@ -116,7 +117,10 @@ def _request(
 
 
 def _read_turns(turns: str | None, count: int) -> list[int]:
-    """Parse comma-separated turn numbers, from 1, into indices. Without text, return all indices."""
+    """Convert comma-separated turn numbers, starting at 1, to indices.
+
+    If `text` is None, return all indices.
+    """
     indices = {str(turn + 1): turn for turn in range(count)}
     return _read_list(
         turns, indices, f"--turns must be a comma-separated list of turn numbers from 1 to {count}"
@@ -124,7 +128,7 @@ def _read_turns(turns: str | None, count: int) -> list[int]:
 
 
 def _read_lanes(lanes: str | None, count: int) -> list[int]:
-    """Parse comma-separated lane letters or numbers into indices. Without text, return all indices."""
+    """Convert comma-separated lane letters or numbers to indices. If `text` is None, return all indices."""
     letters = {lane_letter(lane): lane for lane in range(count)}
     numbers = {str(lane + 1): lane for lane in range(count)}
     allowed = f"lane letters from A to {lane_letter(count - 1)}, or of lane numbers from 1 to {count}"
@@ -132,7 +136,10 @@ def _read_lanes(lanes: str | None, count: int) -> list[int]:
 
 
 def _read_list(text: str | None, indices: Mapping[str, int], rule: str) -> list[int]:
-    """Parse comma-separated names of indices. Raises InputError with `rule` for an unknown name."""
+    """Convert comma-separated names to indices.
+
+    If a name is unknown, raise an InputError that quotes `rule`.
+    """
     if text is None:
         return sorted(set(indices.values()))
     names = [part.strip().upper() for part in text.split(",")]

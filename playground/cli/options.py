@@ -20,7 +20,7 @@ def refuse_plainly(read: Callable[[str], Any]) -> Callable[[str], Any]:
     """Wrap an option parser, so that an InputError exits the program with the error's own message.
 
     Args:
-        read: converts text to a value. Raises InputError for invalid text.
+        read: function that converts text to a value and raises InputError for invalid text.
     """
 
     def parse(text: str) -> Any:

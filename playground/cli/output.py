@@ -1,4 +1,4 @@
-"""Print JSON documents on standard output."""
+"""Print JSON documents to standard output."""
 
 from __future__ import annotations
 

@@ -45,7 +45,10 @@ def prompt(
 
 
 def _add_options(lane: str, options: Mapping[str, object]) -> str:
-    """Append the options that are not None to a lane spec. Raises InputError if the lane already sets one."""
+    """Append the options that are not None to a lane spec.
+
+    Raises InputError if the spec already sets one of them.
+    """
     given = {name: str(value) for name, value in options.items() if value is not None}
     for name in given.keys() & parse_spec(lane)[1].keys():
         raise InputError(f"{name} is given both in the lane and by --{name}: remove one of the two.")

@@ -1,5 +1,6 @@
-"""Run judgments, each in its own thread. A judgment keeps running when the page is closed, and can be
-cancelled.
+"""Run judgments, each in its own thread.
+
+A judgment keeps running when the page is closed, and can be cancelled.
 """
 
 from __future__ import annotations
@@ -210,8 +211,9 @@ class Judging:
         await asyncio.gather(*(self._ask_once(key, numbers, places) for key, numbers in alike.items()))
 
     async def _ask_once(self, key: str, numbers: list[int], places: asyncio.Semaphore) -> None:
-        """Make one call and use its result for all identical calls. Calls for different lanes are identical
-        if the lanes have the same answer.
+        """Make one call and use its result for all identical calls.
+
+        Calls for different lanes are identical if the lanes have the same answer.
 
         Args:
             key: the cache key shared by the calls.

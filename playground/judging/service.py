@@ -23,8 +23,9 @@ from playground.types import Conversation, InputError, Verdict
 
 
 class Judges:
-    """Service that calls judges and records their verdicts. Thread-safe. No method waits for a judge's
-    reply.
+    """Service that calls judges and records their verdicts.
+
+    Thread-safe. No method waits for a judge's reply.
     """
 
     def __init__(self, store: Store, settings: Settings | None = None, on_page: bool = True) -> None:
@@ -123,7 +124,7 @@ class Judges:
         self._judgings[panel.verdict.id] = panel
         try:
             self._record(request.conversation, request.turn, panel.verdict)
-        finally:  # the judges are already running, even if the panel's verdict was not written
+        finally:  # the judges are already running, even if the panel's verdict could not be saved
             panel.start()
         return [*judgings, panel]
 

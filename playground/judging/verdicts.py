@@ -67,8 +67,9 @@ def _score(calls: Sequence[JudgeCall]) -> float | None:
 
 
 def _aspects(calls: Sequence[JudgeCall]) -> tuple[Aspect, ...]:
-    """Return each aspect's mean score over the samples that include the aspect. Return () if any call has no
-    aspect scores.
+    """Return each aspect's mean score over the samples that include the aspect.
+
+    Return () if any call has no aspect scores.
     """
     if not calls or any(call.outcome != "scored" for call in calls):
         return ()

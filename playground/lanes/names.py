@@ -20,8 +20,9 @@ def adapter_class() -> AlignerClass:
 
 
 def find_class(name: str) -> AlignerClass:
-    """Return the aligner class for lane specs with the given name. Unknown names are treated as adapter
-    names.
+    """Return the aligner class for lane specs with the given name.
+
+    Unknown names are treated as adapter names.
     """
     return classes_by_name().get(name) or adapter_class()
 

@@ -106,7 +106,9 @@ def _receive(client: httpx.Client, url: str, part: Path, received: int, file: Pu
 
 
 def _explain(error: Exception, url: str, file: Published) -> Exception:
-    """Return the error to raise after the last attempt, for this file or for an unreachable server."""
+    """Return the error to raise after the last attempt: either for this file only or for an unreachable
+    server.
+    """
     host = httpx.URL(url).host
     again = "run fetch again later to resume the download."
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):

@@ -1,4 +1,4 @@
-"""Use git to download all prompt files in given folders of a commit, and record the files' hashes."""
+"""Download all prompt files in the given folders of a commit using git, and record the files' hashes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ def fetch_folders(
     limit: float,
     taken: Names[str],
 ) -> Iterator[Outcome]:
-    """Download all files in a collection's folders, except those listed in its manifest; yield the outcomes.
+    """Download all files in a collection's folders, except files listed individually in the collection's
+    manifest.
+
+    Yield the outcome for each file.
 
     The arguments are the same as for `fetch.fetch`, except that `source` is the git URL of the repository.
     """
@@ -149,7 +152,7 @@ def _stem(file: Published) -> str:
 
 
 def _names_for(path: str) -> Iterator[str]:
-    """Yield candidate set names for a file, best first; the sequence is infinite."""
+    """Yield an infinite sequence of candidate set names for a file, best first."""
     parts = [*PurePosixPath(path).parent.parts, PurePosixPath(path).stem]
     names = [set_name("-".join(parts[start:])) for start in range(len(parts) - 1, -1, -1)]
     yield from filter(None, names)

@@ -26,9 +26,9 @@ TIME = 300.0
 TRANSFER = 100_000_000
 """Maximum size of the temporary repository in bytes. Servers without filter support send the whole commit."""
 FILES = 500
-"""Maximum number of files to extract, more than any prompt collection contains."""
+"""Maximum number of files to extract. No prompt collection contains this many files."""
 REGULAR = ("100644", "100755")
-"""Git file modes of regular files, which exclude symbolic links, folders and submodules."""
+"""Git file modes of regular files. Symbolic links, folders and submodules have other modes."""
 
 
 class CommitError(Exception):

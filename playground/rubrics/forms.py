@@ -11,7 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-# Each character maps to exactly one character, so positions in the folded text also apply to the original.
+# Each character maps to exactly one character, so positions in the normalized text are also valid in the
+# original.
 _FOLDED = (
     {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # full-width ASCII
     | {ord(one): ord("[") for one in "\u3010\u3014\u3016\u301a\u27e6"}

@@ -185,7 +185,7 @@ class Recorder:
         except OutsideError as error:
             self._note(id, error)
             return False
-        except Exception as error:  # a conversation that cannot be written must not block other conversations
+        except Exception as error:  # a conversation that cannot be saved must not block other conversations
             log.error("Could not save conversation %s.", id, exc_info=error)
             self._note(id, OutsideError(f"Conversation {id} cannot be written: {error}."))
             with self._changed:

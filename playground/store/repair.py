@@ -246,8 +246,9 @@ NUMBERS: dict[str, dict[str, tuple[str, ...]]] = {
         "version": ("conversation", "turn", "lane"),
     },
 }
-"""Columns with consecutive numbers, by table. Each is mapped to the columns that identify a numbered
-sequence.
+"""Columns with consecutive numbers, by table.
+
+Each is mapped to the columns that identify a numbered sequence.
 """
 
 

@@ -23,7 +23,9 @@ class ChatFormat:
     """
     ends: tuple[str, ...] = ()
     """The special tokens that the template adds directly after an assistant message or, if it adds none, the
-    text that it adds there. Text that begins with a newline only ends an answer at the start of a line.
+    text that it adds there.
+
+    Text that begins with a newline only ends an answer at the start of a line.
     """
     problem: str = ""
     """One-sentence reason why prompts cannot be rendered in this format; "" if there is no problem."""

@@ -154,7 +154,7 @@ def _fits(value: Any, hint: Any) -> bool:
             return False
         if kinds[-1] is not Ellipsis:
             return len(value) == len(kinds) and all(map(_fits, value, kinds))
-        if kinds[0] is int:  # fast path for token ids, of which answers contain many
+        if kinds[0] is int:  # fast path, because answers contain many token ids
             return all(type(each) is int for each in value)
         return all(_fits(each, kinds[0]) for each in value)
     if hint is str:

@@ -10,9 +10,10 @@ from typing import Any, Literal
 from playground.types.messages import Message
 
 StopName = Literal["", "own", "paper"]
-"""Where an answer in a URIAL format is truncated. "own": at the format's user header, or at the fence that
-closes the answer's block. "paper": at the first occurrence of a stop sequence from the authors' published
-code, anywhere in the answer.
+"""Where an answer in a URIAL format is truncated.
+
+"own": at the format's user header, or at the fence that closes the answer's block. "paper": at the first
+occurrence of a stop sequence from the authors' published code, anywhere in the answer.
 """
 
 

@@ -13,8 +13,9 @@ class Reply:
     """The model's reply to one request, finished or in progress."""
 
     text: str = ""
-    """The answer, truncated by the stop rule. Leading and trailing whitespace is removed unless the stop rule
-    keeps it.
+    """The answer, truncated by the stop rule.
+
+    Leading and trailing whitespace is removed unless the stop rule keeps it.
     """
     raw_text: str = ""
     """Everything the model generated, including text removed by the stop rule."""
@@ -82,8 +83,10 @@ class TokenScore:
 
     token: int
     text: str
-    """The text added by the token. A character that spans several tokens belongs to the last of these tokens.
-    Concatenating this field over all tokens gives the raw text of the reply.
+    """The text added by the token.
+
+    A character that spans several tokens belongs to the last of these tokens. Concatenating this field over
+    all tokens gives the raw text of the reply.
     """
     logprob: float
     """Natural logarithm of the token's probability under the unfiltered distribution."""

@@ -33,8 +33,9 @@ class Sampling:
     disables it.
     """
     repetition_penalty: float = 1.0
-    """Repetition penalty (CTRL, arXiv 1909.05858, section 4.1). Values above 1 make earlier tokens less
-    likely; 1 disables the penalty.
+    """Repetition penalty (CTRL, arXiv 1909.05858, section 4.1).
+
+    Values above 1 make earlier tokens less likely; 1 disables the penalty.
     """
     penalty_scope: PenaltyScope = "all"
     """Tokens to which the repetition penalty applies: "all" (prompt and answer, as in Hugging Face and vLLM)
@@ -93,7 +94,7 @@ class Sampling:
             try:
                 changes[name] = kind(text.strip())
             except ValueError:
-                if kind is int and text.strip().isdecimal():  # more digits than Python converts
+                if kind is int and text.strip().isdecimal():  # more digits than Python can convert
                     want = f"a smaller number, not one of {len(text.strip())} digits"
                 else:
                     want = f"{'a whole' if kind is int else 'a'} number, not {text!r:.60}"

@@ -122,8 +122,9 @@ def _is_openai(server: str) -> bool:
 
 
 def without_key(judge: JudgeModel, on_page: bool = True) -> str | None:
-    """If the judge needs an API key but has none, return a sentence explaining how to set it. Otherwise,
-    return None.
+    """If the judge needs an API key but has none, return a sentence explaining how to set it.
+
+    Otherwise, return None.
 
     Args:
         on_page: whether the sentence is for the web UI, where a key can be entered.
@@ -244,8 +245,9 @@ class _Question:
             self._client.organization = self._client.project = None
 
     async def put(self) -> dict[str, Any]:
-        """Send the question, adapting the request whenever the server rejects it. Return the fields for
-        `Response`.
+        """Send the question, adapting the request whenever the server rejects it.
+
+        Return the fields for `Response`.
         """
         import openai
 
@@ -312,7 +314,7 @@ class _Question:
                 raise NoRoomError(context, question)
             limits.context, limits.density = context, question / max(1, self._characters)
             room, current = context - question, self._limit() or 0
-            # Always below the refused limit, because the server may count tokens differently.
+            # Always below the rejected token limit, because the server may count tokens differently.
             self._most = room if room < current else max(LEAST_ROOM, current // 2)
             return self._most < current
         elif refusal.limit is not None:

@@ -326,8 +326,9 @@ _NEAR = 80
 
 
 def _lower(status: int, error: Any, message: str, body: Mapping[str, Any], named: bool) -> Refusal | None:
-    """Return the request change that satisfies a server's token limit, based on an error about tokens. Return
-    None if the error is about something else or does not indicate a limit.
+    """Return the request change that satisfies a server's token limit, based on an error about tokens.
+
+    Return None if the error is about something else or does not indicate a limit.
 
     Args:
         status: the HTTP status code, which can also occur in the message and is not a token limit.

@@ -44,8 +44,9 @@ class Bracket:
     this form to an earlier form.
     """
     begins: bool
-    """Whether the line begins with the bracketed form or its label. A form without a label must also be alone
-    on its line.
+    """Whether the line begins with the bracketed form or its label.
+
+    A form without a label must also be alone on its line.
     """
 
 

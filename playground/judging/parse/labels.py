@@ -65,8 +65,9 @@ def find_labelled(folded: str, group: str, classify: Callable[[str, bool], Value
 def _last_lines(
     folded: str, group: str, classify: Callable[[str, bool], Value]
 ) -> tuple[list[tuple[Value, int]], list[Value]]:
-    """Return the last two (or fewer) labelled lines that contain a value, in reverse order. Also return the
-    values of all labels after these lines.
+    """Return the last two (or fewer) labelled lines that contain a value, in reverse order.
+
+    Also return the values of all labels after these lines.
     """
     lines: list[tuple[Value, int]] = []
     later: list[Value] = []

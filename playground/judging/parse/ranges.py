@@ -82,8 +82,9 @@ OR_LINE = re.compile(
     r"|\W{0,10}(?:and|und|et|to|bis|vs\.?|versus|/|\||&)\W{0,10}$",
     re.IGNORECASE,
 )
-"""Matches a line that says "or" in one of several languages. The bracketed forms before and after it are
-alternatives.
+"""Matches a line that says "or" in one of several languages.
+
+The bracketed forms before and after it are alternatives.
 """
 
 
