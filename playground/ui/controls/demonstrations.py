@@ -24,7 +24,7 @@ class DemonstrationControls:
     """A lane's row of demonstration controls. Must be created inside a `gr.Blocks` context."""
 
     def __init__(self, number: int, controller: Controller, recipe: Recipe) -> None:
-        """Add the row.
+        """Add the row of controls.
 
         Args:
             number: lane number, starting at 0.

@@ -86,8 +86,8 @@ class Lane:
                 )
             self.meter = gr.HTML("", elem_id=f"meter-{number}", elem_classes="meter-line")
             self._compose_setup(spec)
-            # Earlier turns have their own component, because they are drawn only once, whereas the current
-            # turn is redrawn ten times per second.
+            # Earlier turns have their own component, because they are rendered only once, whereas the current
+            # turn is rerendered ten times per second.
             with gr.Column(elem_id=f"chat-{number}", elem_classes="chat"):
                 self.past = gr.HTML("", js_on_load=ON_CLICK, elem_classes="past")
                 self.live = gr.HTML(

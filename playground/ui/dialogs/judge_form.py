@@ -166,7 +166,7 @@ class JudgeControls:
 
     @property
     def outputs(self) -> list[Block]:
-        """The components updated by handlers."""
+        """The components updated by event handlers."""
         return [*self.inputs, self.of_model, self.key]
 
     def fill(self, form: JudgeForm, conversation: Conversation, lanes: Sequence[int]) -> Updates:

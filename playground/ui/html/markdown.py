@@ -23,7 +23,7 @@ LONGEST = 20_000
 times per second would be too slow.
 """
 _DEEP = re.compile(r"(?m)^(?:[ \t]*(?:[>*+-]|\d{1,9}[.)])){15}")
-"""Matches nesting that exceeds markdown-it's limit, beyond which it drops content."""
+"""Matches nesting that exceeds markdown-it's limit. Beyond this limit, markdown-it drops content."""
 
 
 @lru_cache(maxsize=512)  # only the latest messages on a page change

@@ -22,7 +22,7 @@ NAMES = {
     "start": "prefill",
     "text": "text",
 }
-"""Labels for the kinds of prompt parts in the meter."""
+"""Labels for the kinds of prompt parts in the context usage meter."""
 
 
 # --- The meter ------------------------------------------------------------------------------------

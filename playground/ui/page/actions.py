@@ -1,4 +1,4 @@
-"""The action rows above the message box, and the visibility of the Send and Stop buttons."""
+"""Visibility of the action rows above the message box and of the Send and Stop buttons."""
 
 from __future__ import annotations
 

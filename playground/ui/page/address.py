@@ -54,7 +54,7 @@ class Address:
 
     @property
     def parts(self) -> list[Any]:
-        """Components updated by handlers."""
+        """Components updated by this feature's event handlers."""
         return [self.conversation, self.link, self.kept, self.moved]
 
     def connect(self, copy: gr.Button) -> None:

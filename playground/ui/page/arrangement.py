@@ -63,7 +63,7 @@ class Arrangement:
 
     @property
     def outputs(self) -> list[Any]:
-        """Components updated by handlers."""
+        """Components updated by this feature's event handlers."""
         return [self.add, self.square, self.blind, self.mode]
 
     def connect(self, events: PageEvents, lanes: Lanes, page: PageDrawing) -> None:

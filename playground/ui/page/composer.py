@@ -99,7 +99,7 @@ class Composer:
 
     @property
     def outputs(self) -> list[Any]:
-        """Components updated by handlers."""
+        """Components updated by this feature's event handlers."""
         return [self.box, self.send, self.stop, self.retry, self.replay]
 
     def connect(self, events: PageEvents, stream: AnswerStream, lanes: Lanes) -> None:

@@ -75,7 +75,7 @@ class ConversationView:
 
     @property
     def outputs(self) -> list[Any]:
-        """Components updated by handlers, excluding the lanes' components."""
+        """Components updated by this feature's event handlers, excluding the lanes' components."""
         return [self.history, self.edited, self.undo, self.new]
 
     def connect(

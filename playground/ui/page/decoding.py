@@ -50,7 +50,7 @@ class Decoding:
 
     @property
     def outputs(self) -> list[Any]:
-        """Components updated by handlers, excluding the lanes' components."""
+        """Components updated by this feature's event handlers, excluding the lanes' components."""
         return [self.linked, *self.common.outputs]
 
     def connect(self, events: PageEvents) -> None:

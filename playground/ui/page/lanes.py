@@ -33,7 +33,7 @@ class Lanes:
 
     @property
     def outputs(self) -> list[Any]:
-        """Components updated by handlers."""
+        """Components updated by this feature's event handlers."""
         parts = [part for lane in self.columns for part in (lane.decoding.preset, *lane.decoding.controls)]
         for lane in self.columns:
             parts += [lane.column, lane.past, lane.live, lane.line, lane.meter, lane.own_decoding]
@@ -62,7 +62,7 @@ class Lanes:
                 # Incomplete template variables cannot be parsed, so they are read only when the field loses
                 # focus.
                 event = control.blur if control is lane.chat_format.variables else control.input
-                # Dragging a slider fires events faster than updates can be drawn, so only the last one is
+                # Dragging a slider fires events faster than updates can be rendered, so only the last one is
                 # handled.
                 events.on(event, handler, outputs, trigger_mode="always_last")
             lane.setup.click(None, None, None, js=f"() => tandemSetUp({lane.number})", **HIDDEN)

@@ -58,7 +58,7 @@ class PageLoad:
             arrangement: controls that depend on the number of lanes.
             decoding: decoding controls to which the parameters from the address are applied.
             actions: action rows and buttons, whose visibility depends on the active probe.
-            conversation: feature that draws the conversation specified in the address.
+            conversation: feature that renders the conversation specified in the address.
         """
         self.inputs: PageInputs = events.inputs
         self.topbar, self.lanes, self.arrangement, self.decoding = topbar, lanes, arrangement, decoding
@@ -130,8 +130,8 @@ class PageLoad:
         if state.preset is None or preset is None or preset.name != state.preset:
             return {}
         if state.streaming or state.ending:
-            # A conversation with answers in progress must stay on the page until its final view has been
-            # drawn. Otherwise, that view would be drawn into the new conversation.
+            # A conversation with answers in progress must stay on the page until its final state has been
+            # rendered. Otherwise, that state would be rendered into the new conversation.
             return {self.timer: gr.Timer(active=True)}
         state.preset = None
 

@@ -33,8 +33,8 @@ class ProbePlayer:
             controller: controller that plays probes.
             row: row with the playback buttons.
             dialog: dialog with the list of probes.
-            conversation: feature that draws a probe's new conversation.
-            stream: feature that draws the answers to the probe's messages.
+            conversation: feature that renders a probe's new conversation.
+            stream: feature that streams the answers to the probe's messages.
         """
         self.controller, self.row, self.dialog = controller, row, dialog
         self.conversation, self.stream = conversation, stream
@@ -49,7 +49,7 @@ class ProbePlayer:
         events.on(self.row.leave.click, self.on_leave)
 
     def on_choose(self, state: PageState, values: Values, payload: EventPayload) -> Updates:
-        """Start the probe chosen from the list in a new conversation."""
+        """Start a new conversation with the probe chosen from the list."""
         return attempt(lambda: self._start(state, values, str(payload.get("probe"))), self.row.row)
 
     def on_following(self, state: PageState, values: Values) -> Updates:

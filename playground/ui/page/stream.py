@@ -37,7 +37,7 @@ class AnswerStream:
             controller: controller that provides the conversation.
             events: event wiring for the page.
             lanes: lanes in which the answers are shown.
-            conversation: feature that draws turns.
+            conversation: feature that renders turns.
             box: message box, which is cleared when a message is accepted.
         """
         self.controller, self.events, self.lanes = controller, events, lanes
@@ -84,7 +84,7 @@ class AnswerStream:
 
         Args:
             state: the page's state.
-            snapshots: generator that starts generation and yields snapshots.
+            snapshots: generator function that starts generation and yields snapshots.
             accepted: UI updates to send with the first snapshot.
         """
         has_started = False
@@ -110,7 +110,7 @@ class AnswerStream:
             yield updates
 
     def _report_unsaved(self, snapshot: Snapshot, before: str | None) -> str | None:
-        """Show a toast when saving starts to fail or recovers. Return the current error message, if any."""
+        """Show a toast when saving starts or stops failing. Return the current error message, if any."""
         now = self.controller.session.unsaved_reason(snapshot.conversation.id)
         if now is not None and now != before:
             warn(OutsideError(now))

@@ -49,7 +49,7 @@ class TopBar:
 
     @property
     def outputs(self) -> list[Any]:
-        """Components updated by handlers."""
+        """Components updated by this feature's event handlers."""
         return [self.model]
 
     def connect(self, keys: HtmlDialog) -> None:

@@ -42,7 +42,7 @@ class Faults:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Create the log.
+        """Create the failure log.
 
         Args:
             clock: function that returns the time in seconds.

@@ -25,7 +25,7 @@ TOKEN = re.compile(r"(?:^|;\s*)access-token-(?:unsecure-)?[^=;\s]+=\"?([^;\"\s]+
 
 
 class NeedsLogin:
-    """Middleware that requires a login for all Gradio API paths, including those that Gradio leaves open."""
+    """Middleware that requires a login for all Gradio API paths, including paths that Gradio leaves open."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Create the middleware.

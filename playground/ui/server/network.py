@@ -101,7 +101,7 @@ def visitor_of(address: str, forwarded: Sequence[str], proxies: int) -> str:
 
 
 def find_address(scope: Scope, proxies: int) -> str:
-    """Apply `visitor_of` to the scope of an HTTP request."""
+    """Return the IP address that identifies the client of an HTTP request, using `visitor_of`."""
     client = scope.get("client")
     forwarded = Headers(scope=scope).getlist("x-forwarded-for")
     return visitor_of(client[0] if client else "", forwarded, proxies)

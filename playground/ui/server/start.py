@@ -127,7 +127,7 @@ def layers(settings: Settings, blocks: gr.Blocks | None = None) -> list[Middlewa
 
 
 def list_event_inputs(blocks: gr.Blocks) -> dict[int, EventInputs]:
-    """Return the inputs of each page event with a handler, by event index."""
+    """Return the inputs of all page events that have a handler, keyed by event index."""
     return {
         number: EventInputs(
             tuple(Input(_name(block), _kind(block)) for block in fn.inputs), bool(fn.collects_event_data)

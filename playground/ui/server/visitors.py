@@ -125,7 +125,7 @@ class Sessions:
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
 
     def claim(self, session_hash: str, visitor: Visitor) -> bool:
-        """Return whether a visitor owns a page session. The visitor becomes the owner if there is none."""
+        """Claim a page session if it has no owner. Return whether the visitor is now its owner."""
         session = self._sessions.get(session_hash)
         if session is None:
             self._make_room()

@@ -25,7 +25,7 @@ class LaneCatalog:
         self.session = session
 
     def preset(self) -> Preset | None:
-        """Return the preset that selected the base model, or None if there is none."""
+        """Return the preset that selected the base model, or None if no preset was used."""
         return self.session.library.preset
 
     # --- Adapters -----------------------------------------------------------------------------------

@@ -111,7 +111,7 @@ class Conversations:
         return conversation
 
     def new(self, state: PageState) -> None:
-        """Leave the conversation. The next message starts a new one.
+        """Leave the conversation. The next message starts a new conversation.
 
         Raises:
             InputError: an answer is being generated.
@@ -219,7 +219,7 @@ class Conversations:
         return dataclasses.replace(branch, owner=self.new_owner())
 
     def new_owner(self) -> str:
-        """Return the owner of a new conversation, as stored in `Conversation.owner`."""
+        """Return the value of `Conversation.owner` for a new conversation."""
         owner = self.owner()
         return "" if owner is None else owner or "unknown"
 

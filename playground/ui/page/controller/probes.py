@@ -64,7 +64,7 @@ class Probes:
         return order_probes(self.session.library.probes, self.base)
 
     def find_next(self, state: PageState) -> str | None:
-        """Return the name of the next probe in display order, or None after the last one."""
+        """Return the name of the next probe in display order, or None after the last probe."""
         names = [probe.name for probe in self.list_ordered()]
         at = names.index(state.probe) + 1 if state.probe in names else len(names)
         return names[at] if at < len(names) else None

@@ -64,7 +64,7 @@ class Prompts:
         )
 
     def preview_past(self, state: PageState, lane: int, turn: int) -> PromptPreview:
-        """Return the prompt of a lane's answer in a turn. Turns are counted from 0.
+        """Return a preview of the prompt of a lane's answer in a turn. Turns are numbered from 0.
 
         Raises:
             InputError: the answer does not exist or has no prompt.

@@ -117,7 +117,7 @@ class Streaming:
         yield _final_snapshot(conversation)
 
     def stop(self, state: PageState, lane: int | None = None) -> None:
-        """Stop one lane, or all lanes if `lane` is None."""
+        """Stop generation in one lane, or in all lanes if `lane` is None."""
         if state.conversation:
             self.session.stop(state.conversation, lane)
 
@@ -130,7 +130,7 @@ class Streaming:
     # --- Conversation and lanes -----------------------------------------------------------------------
 
     def _find_target(self, state: PageState, settings: LaneSettings) -> Conversation:
-        """Return the conversation for the next message, creating it if the page has none."""
+        """Return the conversation for the next message. Create a conversation if the page has none."""
         current = self.conversations.find_up_to_date(state)
         if current is None:
             variants = self.catalog.lane_variants(state, None, settings)
