@@ -17,7 +17,7 @@ from playground.ui.page.controller.demonstrations import TURNS
 
 @dataclass(frozen=True, kw_only=True)
 class _Turn:
-    """The text boxes for one turn."""
+    """The form's text boxes for one turn."""
 
     row: gr.Row
     query: gr.Textbox

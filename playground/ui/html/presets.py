@@ -64,7 +64,7 @@ def _render_row(offer: Offer, running: str | None, loading: str | None) -> str:
 
 
 def _render_button(offer: Offer, runs: bool, loading: str | None, note: str) -> str:
-    """Render a preset's Load button. A disabled button stays focusable and has a description explaining why."""
+    """Render a preset's Load button. If disabled, the button stays focusable and has an explanation."""
     label = "Load"
     if offer.preset.name == loading:
         label = "Loading\u2026"

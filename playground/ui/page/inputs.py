@@ -66,7 +66,7 @@ class PageInputs:
     def components(self) -> set[Any]:
         """The state and the controls.
 
-        If an event's inputs are a set, Gradio passes the values to the handler as a dictionary by component.
+        If an event's inputs are a set, Gradio passes the handler a dictionary keyed by component.
         """
         return {self.state, *self.controls}
 

@@ -342,7 +342,7 @@ class CheckedPayloads:
 
 
 async def read_body(receive: Receive) -> bytes:
-    """Return the complete body. Its size is limited by `OpenPaths`, which precedes this middleware.
+    """Return the complete request body. Its size is limited by `OpenPaths`, which precedes this middleware.
 
     Raises:
         RefusedError: the client disconnected early, or the body exceeded the limit of `OpenPaths`.

@@ -82,7 +82,7 @@ class Conversations:
         return [turn.user for turn in current.turns] if current else []
 
     def answer(self, state: PageState, lane: int, turn: int) -> Answer:
-        """Return the displayed version of a lane's answer in a turn. Turns are counted from 0.
+        """Return the displayed version of a lane's answer in a turn. Turns are numbered from 0.
 
         Raises:
             InputError: the answer does not exist.

@@ -15,7 +15,7 @@ class LaneSettings:
     """Lane settings read from the page's controls: lane specs, decoding, history mode and prefill."""
 
     specs: Sequence[str]
-    """Lane spec of each lane."""
+    """Lane specs, one per lane."""
     decoding: Sequence[Mapping[str, Any]]
     """Decoding parameters of each lane, as `Sampling` fields."""
     new_seeds: Sequence[bool] = ()
