@@ -66,7 +66,7 @@ class DemonstrationForm:
 
     @property
     def texts(self) -> list[gr.Textbox]:
-        """The text boxes: query and answer for each turn."""
+        """The query and answer text boxes of all turns, in order."""
         return [box for turn in self.turns for box in (turn.query, turn.answer)]
 
     def render(self, draft: Draft, card: int | None) -> Updates:

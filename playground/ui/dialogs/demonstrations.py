@@ -161,7 +161,7 @@ class DemonstrationEditor(Dialog):
         return self._change(state, compare, act)
 
     def on_instruction(self, state: PageState, compare: Any, instruction: Any) -> Updates:
-        """Change the instruction."""
+        """Change the demonstration set's instruction."""
         return self._change(state, compare, lambda: self._drafts.set_instruction(state, instruction))
 
     def on_card(self, state: PageState, compare: Any, event: gr.EventData) -> Updates:

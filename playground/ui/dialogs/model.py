@@ -67,7 +67,7 @@ class ModelDialog(Dialog):
         return [self.frame, self.about]
 
     def connect(self, chip: gr.HTML) -> None:
-        """Connect the dialog's events. `chip` must use `ON_CLICK`; clicking it opens the dialog."""
+        """Connect the dialog's events. Clicking `chip`, which must use `ON_CLICK`, opens the dialog."""
         chip.click(self.on_open, None, self.outputs, **QUICK)
 
     def on_open(self) -> Updates:
@@ -151,7 +151,7 @@ class ModelLoadingDialog(ModelDialog):
         return [self.frame, self.about, *loading, self.is_open]
 
     def connect(self, chip: gr.HTML) -> None:
-        """Connect the dialog's events. `chip` must use `ON_CLICK`; clicking it opens the dialog."""
+        """Connect the dialog's events. Clicking `chip`, which must use `ON_CLICK`, opens the dialog."""
         super().connect(chip)
         for event in (self.load_base.click, self.base.submit):
             event(self.on_base, [self.base, self.precision], self.outputs, **QUICK)

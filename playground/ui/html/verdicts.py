@@ -108,8 +108,8 @@ def render_marks(
 def latest(verdicts: Sequence[Verdict]) -> list[Verdict]:
     """Return the latest verdict for each request.
 
-    If the latest verdict is unsettled, the latest settled verdict for the same request is returned before the
-    unsettled one.
+    If the latest verdict is unsettled, the latest settled verdict for the same request precedes it in the
+    result.
     """
     kept: dict[tuple[object, ...], list[Verdict]] = {}
     for verdict in verdicts:

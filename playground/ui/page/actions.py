@@ -38,7 +38,7 @@ class Actions:
         """Store the components to show and hide.
 
         Args:
-            controller: provides the conversation.
+            controller: controller that provides the conversation.
             examples: row shown while the page has no messages.
             actions: row shown once there is a conversation.
             editing: row shown while an earlier message is being edited.

@@ -47,7 +47,7 @@ class Composer:
         """Store the controller and the base model. Components are added by the `compose_*` methods.
 
         Args:
-            controller: generates answers.
+            controller: controller that generates answers.
             base: the base model, which determines the example messages.
         """
         self.controller = controller

@@ -41,7 +41,7 @@ class ConversationView:
         """Store the feature's dependencies.
 
         Args:
-            controller: provides the conversation.
+            controller: controller that provides the conversation.
             public: whether public mode is on; if so, the history is hidden.
             address: hidden text boxes, one of which contains the conversation's id.
         """

@@ -31,7 +31,7 @@ class PageEvents:
         """Store the settings shared by all events.
 
         Args:
-            controller: used to open the conversation if an event arrives before the load event.
+            controller: controller that opens the conversation if an event arrives before the load event.
             inputs: inputs of every event.
             outputs: default outputs of an event.
             refusal: UI updates to send if a handler's conversation cannot be opened.
@@ -105,7 +105,7 @@ class PageEvents:
         """Open the conversation shown in the browser, if the page's state does not contain it yet.
 
         An event may arrive before the page's load event, or from a page that was loaded before the server
-        restarted. If the conversation were not opened, a message would start a new one.
+        restarted. If the conversation were not opened, a message would start a new conversation.
 
         Returns:
             True if the conversation is open; False if it cannot be opened, in which case a toast shows the

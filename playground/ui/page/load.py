@@ -27,7 +27,7 @@ from playground.ui.server.caller import get_query
 
 
 class PageLoad:
-    """The load event, and a timer that runs while the model is loading.
+    """Handlers for the load event and for a timer that runs while the model is loading.
 
     Must be created inside a `gr.Blocks` context.
     """

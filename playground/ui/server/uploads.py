@@ -96,7 +96,7 @@ class OwnUploads:
 
         Args:
             app: the wrapped ASGI app.
-            uploads: records the uploaded files.
+            uploads: registry that records the uploaded files.
             limits: upload limits, or None for the defaults.
         """
         self._app = app

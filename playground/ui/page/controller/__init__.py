@@ -34,7 +34,7 @@ class Controller:
 
         Args:
             session: the session, shared by all pages.
-            gate: applies rate limits to messages; None for no limits.
+            gate: gate that applies rate limits to messages; None for no limits.
             visitor: function that returns an identifier for the client. Called within a handler.
             owner: function that returns the owner of new conversations (see `Conversations`). Called within a
                 handler.
