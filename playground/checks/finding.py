@@ -19,7 +19,7 @@ class Finding:
     label: str
     """Badge text, at most three words."""
     sentence: str
-    """One sentence with the evidence."""
+    """One sentence stating the problem and the evidence for it."""
     span: tuple[int, int] | None = None
     """Start and end of the affected passage in the answer's `text`; None if the warning is not about a
     passage."""

@@ -13,7 +13,7 @@ from playground.diff import is_word, tokens
 from playground.types import Prompt
 
 SCRIPT_LETTERS = 10
-"""Minimum number of letters in another script that triggers a warning."""
+"""Minimum number of letters of another script in an answer that triggers a warning."""
 SCRIPT_SHARE = 0.8
 """Minimum fraction of the answer's letters in another script that triggers a warning."""
 _SCRIPTS = {
@@ -37,9 +37,10 @@ _SCRIPTS = {
 """Script names, keyed by the first word of their letters' Unicode names. Letters in other scripts are not
 counted."""
 TONGUE_WORDS = 6
-"""Minimum number of common words in another language that triggers a warning."""
+"""Minimum number of common words of another language in an answer that triggers a warning."""
 TONGUE_SHARE = 0.12
-"""Minimum fraction of common words in another language, among the answer's words, that triggers a warning."""
+"""Minimum fraction of the answer's words that must be common words of another language to trigger a
+warning."""
 _TONGUES = {
     word: name
     for name, words in {
@@ -98,7 +99,7 @@ def _describe_other_script(text: str, messages: str) -> str | None:
 
 
 def _describe_other_tongue(text: str, messages: str) -> str | None:
-    """Return a warning if the answer and the messages contain common words in different languages."""
+    """Return a warning if the answer and the messages contain common words of different languages."""
     there, _ = _find_tongue(messages, least=2)
     here, count = _find_tongue(mask_code(text), least=TONGUE_WORDS)
     if not there or not here or here == there:
@@ -107,7 +108,7 @@ def _describe_other_tongue(text: str, messages: str) -> str | None:
 
 
 def _find_tongue(text: str, least: int) -> tuple[str, int]:
-    """Return the language of `text` and the number of common words found in it; ("", 0) if it is unclear."""
+    """Return the language of `text` and the count of its common words; ("", 0) if the language is unclear."""
     words = re.findall(r"[^\W\d_]+", text.casefold())
     found = Counter(_TONGUES[word] for word in words if word in _TONGUES)
     for name, count in found.most_common(1):

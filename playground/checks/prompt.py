@@ -20,7 +20,7 @@ def read_messages(prompt: Prompt) -> str:
     """Return the conversation's messages without the prompt format's markup.
 
     If the prompt has no recorded parts, the whole prompt counts as messages, so that the checks miss problems
-    rather than report false ones.
+    rather than report false positives.
     """
     parts = _read_parts(prompt)
     messages = "".join(text for kind, text in parts if kind in ("history", "message"))

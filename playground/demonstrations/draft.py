@@ -55,7 +55,7 @@ class Draft:
         return self.demos is not self.source
 
     def with_instruction(self, instruction: str) -> Draft:
-        """Return a draft with a different instruction.
+        """Return a copy of the draft with a different instruction.
 
         Raises:
             InputError: the set is unparsed prompt text.

@@ -124,8 +124,7 @@ def _head(demos: DemoSet) -> list[Piece]:
 
 
 def _cut(demos: DemoSet) -> list[Piece]:
-    """Split verbatim text into instruction and demonstrations; keep it whole if a demonstration is
-    missing."""
+    """Split verbatim text into instruction and demonstrations, or keep it whole if one is not found."""
     text, family = demos.text or "", family_of(demos)
     starts: list[int] = []
     for demo in demos.demos:

@@ -42,11 +42,11 @@ def attend(
 
     Args:
         module: the attention layer.
-        query: shape (B, heads, new, D).
-        key: shape (B, key/value heads, T, D).
-        value: shape (B, key/value heads, T, D).
-        attention_mask: shape (B, 1, new, T), True where a query attends; None if queries attend to all
-            positions.
+        query: queries of shape (B, heads, new, D).
+        key: keys of shape (B, key/value heads, T, D).
+        value: values of shape (B, key/value heads, T, D).
+        attention_mask: mask of shape (B, 1, new, T), True where a query attends; None if queries attend to
+            all positions.
         **kwargs: passed to Transformers' `sdpa_attention_forward`.
 
     Returns:

@@ -19,7 +19,8 @@ logits. Rounding errors stay below these values; a wrong mask or position far ex
 STEPS = 3
 """Number of tokens decoded one at a time in a trial, after the rows are prefilled."""
 SHORT = 24
-"""Length in tokens of the longer row in the trial with lowered limits; short to keep the trial cheap."""
+"""Length in tokens of the longer row in the trial with lowered length limits, kept short to make the trial
+fast."""
 STATE_TYPES = {"full_attention", "sliding_attention", "chunked_attention"}
 """Layer types whose state consists only of keys and values."""
 

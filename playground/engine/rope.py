@@ -39,7 +39,8 @@ def rope_tables(config: Any) -> list[dict[str, Any]]:
 class RowRope:
     """Per-row sequence lengths for rotary modules whose frequencies depend on length.
 
-    Replaces the modules' `forward`. Falsy if the model has no such modules.
+    Creating an instance replaces the modules' `forward`. The instance is falsy if the model has no such
+    modules.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:

@@ -220,7 +220,7 @@ class Site:
 
 
 def _forward(site: Site, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """Replacement for a module's `forward`; `x` has shape (B, T, in), the result (B, T, out)."""
+    """Replacement for a module's `forward`, from `x` of shape (B, T, in) to a result of shape (B, T, out)."""
     if site.others or (site.plain and (x.dim() != 3 or x.shape[0] != site.count)):
         return site.run(x, args, kwargs)
     result: Tensor = site.original(x, *args, **kwargs)
@@ -255,7 +255,8 @@ def _stack(runs: Sequence[Run], rows: int) -> Stack:
 class RowAdapters:
     """The loaded adapters of a model, applied separately to each row of a batch.
 
-    Replaces the `forward` of every module modified by an adapter; `remove` restores the originals.
+    Creating an instance replaces the `forward` of every module modified by an adapter; `remove` restores the
+    originals.
     """
 
     def __init__(self, model: nn.Module, adapters: Mapping[str, Adapter]) -> None:

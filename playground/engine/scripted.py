@@ -52,7 +52,7 @@ class ScriptedEngine(EngineWithoutModel):  # For tests.
         self.open_streams = 0
 
     def status(self) -> Status:
-        """Return a status that is always ready."""
+        """Return a status that always reports the engine as ready."""
         return Status(state="ready", note="Scripted answers", base="scripted")
 
     def stream(self, requests: Sequence[Request]) -> Generator[Event, None, None]:

@@ -45,7 +45,7 @@ class _Fence:
     """Index at which the next line starts."""
     mark: str
     opens: bool = False
-    """Whether the fence opens a code block, unless a blank line and a header follow."""
+    """Whether the fence is taken to open a code block, unless a blank line and a header follow."""
     blank: bool = False
     """Whether a blank line follows the fence."""
     header: bool = False

@@ -101,7 +101,7 @@ def read_presets(path: Path) -> tuple[list[Preset], list[str]]:
 
 
 def list_presets(data_dir: Path | None = None, shipped: Path = SHIPPED) -> tuple[list[Preset], list[str]]:
-    """Return all valid presets, with the user's presets last, and an error message per invalid preset."""
+    """Return all valid presets (the user's presets last) and one error message per invalid preset."""
     presets, problems = read_presets(shipped)
     own = data_dir / OWN_FILE if data_dir is not None else None
     if own is not None and os.path.lexists(own):

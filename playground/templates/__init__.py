@@ -345,8 +345,7 @@ def _begins_with(text: str, start: str) -> bool:
 
 
 def _ends_reasoning(format: ChatFormat, end: str) -> bool:
-    """Return whether a stop sequence also separates reasoning from the answer, and thus cannot mark an
-    answer's end."""
+    """Return whether a stop sequence also ends the reasoning, so that it cannot mark the answer's end."""
     message = {"role": "assistant", "content": ANSWER, "reasoning_content": REASONING, "thinking": REASONING}
     try:
         text = render(format, [{"role": "user", "content": "Hi"}, message], generation_prompt=False)

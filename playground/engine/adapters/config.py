@@ -92,7 +92,7 @@ LORA: dict[str, Check] = {
     "use_dora": _is_switch,
     "lora_bias": _is_switch,
     # These values only determine how a new adapter's factors are initialised, and do not change the base
-    # weights. The factors in the file replace the initial ones.
+    # weights. The factors in the file replace the initial factors.
     "init_lora_weights": _one_of(True, False, "gaussian", "orthogonal", "eva"),
     "layers_to_transform": _optional(_either(_is_index, _list_of(_is_index))),
     "layers_pattern": MODULES,

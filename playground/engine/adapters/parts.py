@@ -172,7 +172,7 @@ class Adapter:
     parts: dict[str, Part]
     """The adapter's changes, by module path."""
     serving: str
-    """User-facing description of the changes."""
+    """User-facing description of the adapter's changes."""
     embedding_rows: int | None = None
     """Number of rows in the adapter's own embeddings; None if the adapter uses the base model's
     embeddings."""
