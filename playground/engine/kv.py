@@ -264,7 +264,7 @@ class Entry:
 
 
 class PrefixStore:
-    """The prefix cache: an LRU cache of keys and values, keyed by owner and token ids, with a size limit.
+    """The prefix cache: a size-limited LRU cache of keys and values, keyed by owner and token ids.
 
     For the same tokens, keys and values differ between the base model and each adapter. With scaled
     positions, they also differ between sequences of different lengths. The owner of an entry is therefore an
@@ -317,7 +317,7 @@ class PrefixStore:
             kv: the batch that contains the row. The buffers of a one-row batch are stored without copying; a
                 row of a larger batch is copied.
             index: index of the row in the batch.
-            ended: whether a one-row batch will never be written to again.
+            ended: whether nothing more will be written to a one-row batch.
         """
         wanted = _sortable_ids(ids)
         if isinstance(kv, PlainKV) or not len(wanted):

@@ -50,15 +50,15 @@ BLOCK_NAMES = ("block_size", "topk_blocks")
 def context_length(config: Any, tokenizer: Any = None) -> int:
     """Return a model's context length in tokens, shared by prompt and answer.
 
-    A configuration with scaled rotary positions gives either the length before scaling (linear and dynamic
-    scaling, YaRN in Qwen 2.5) or the scaled length together with a shorter original length (Llama 3, Phi 3,
-    GPT-OSS). In the second case the given length is the context length: Llama 3.2 gives 131,072, while the
-    product of factor and original length would be twice as large. If each layer type has its own scaling
-    (Gemma 3), published models give the scaled length.
+    A configuration with scaled rotary positions specifies either the length before scaling (linear and
+    dynamic scaling, YaRN in Qwen 2.5) or the scaled length together with a shorter original length (Llama 3,
+    Phi 3, GPT-OSS). In the second case, the specified length is the context length: Llama 3.2 specifies
+    131,072, while the product of factor and original length would be twice as large. If each layer type has
+    its own scaling (Gemma 3), published models specify the scaled length.
 
     Args:
         config: the model's configuration. In a composite configuration, the text part is used.
-        tokenizer: the tokenizer whose `model_max_length` is used if the configuration gives no length.
+        tokenizer: the tokenizer whose `model_max_length` is used if the configuration specifies no length.
     """
     text = config.get_text_config()
     stated = next((length for name in LENGTH_NAMES if (length := _length(getattr(text, name, None)))), None)
@@ -81,7 +81,7 @@ def _scale_length(config: Any, stated: int, table: dict[str, Any], alone: bool) 
 
     Args:
         config: the text configuration.
-        stated: the length given in the configuration.
+        stated: the length specified in the configuration.
         table: the rotary parameters.
         alone: whether all layers share these parameters.
     """

@@ -1,4 +1,4 @@
-"""Download files from the Hugging Face Hub into the local cache, with progress reports and resumption.
+"""Download files from the Hugging Face Hub to the local cache, reporting progress and resuming downloads.
 
 After an interruption, huggingface_hub restarts a file from the beginning. This module therefore downloads
 large files itself, to ``<etag>.incomplete`` in the cache's blobs folder, and resumes an interrupted download
