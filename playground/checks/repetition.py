@@ -76,7 +76,7 @@ def _find_words(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _find_run(words: Sequence[str]) -> tuple[int, int, int] | None:
-    """Return (first, end, period), in words, of the sufficiently long run with the shortest period, or None.
+    """Find the loop with the shortest period and return it as (first, end, period), in words, or None.
 
     A run with period p contains at least `needed` consecutive words that each equal the p-th word after them.
     Testing every `needed`-th position is therefore enough to find it. Over all periods together, the search

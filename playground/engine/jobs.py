@@ -54,7 +54,7 @@ class Job(ABC):
         """Start time for latency measurements: when the job was submitted or, if later, when the model became
         ready."""
         self.cached = 0
-        """Number of ids whose keys and values came from the prefix cache."""
+        """Number of token ids whose keys and values came from the prefix cache."""
         self.kv: KV | None = None
         """KV cache of the job; set from the first prefill chunk until the job finishes or joins the batch."""
         self.regime: Regime = ()
@@ -63,7 +63,7 @@ class Job(ABC):
 
     @property
     def prefill_ids(self) -> list[int]:
-        """All token ids to prefill."""
+        """All token ids that the job has to prefill."""
         return self.ids
 
     @property
@@ -73,12 +73,12 @@ class Job(ABC):
 
     @property
     def remaining(self) -> int:
-        """Number of ids that remain to be prefilled."""
+        """Number of token ids that remain to be prefilled."""
         return len(self.prefill_ids) - (self.kv.lengths[0] if self.kv else 0)
 
     @property
     def reusable(self) -> int:
-        """Number of leading ids whose KV cache may be reused because their logits are not needed."""
+        """Number of leading token ids that may come from the prefix cache; their logits are not needed."""
         return len(self.prefill_ids) - 1
 
     @abstractmethod
@@ -191,7 +191,7 @@ class AnswerJob(Job):
         self.outbox.put(Done(row=self.index, reply=self._reply(finish, error)))
 
     def sampling_row(self) -> Row:
-        """Return everything needed to choose the next token, apart from the logits."""
+        """Return everything, apart from the logits, that is needed to choose the row's next token."""
         return Row(self.request.sampling, self.ids, self.answer_ids, self.vocabulary)
 
     def _emit(self, text: str) -> None:
@@ -290,7 +290,7 @@ class ScoreJob(Job):
         return detokenizer.feed(self.ids[position], None) + detokenizer.finish()
 
     def finish(self, decoder: Decoder, kv: KV, logits: Tensor) -> None:
-        """Report the scores."""
+        """Report the scores of the reply's tokens."""
         self.result.put(self._scores)
 
     def fail(self, error: str) -> None:

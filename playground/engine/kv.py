@@ -176,7 +176,7 @@ class BatchKV(Cache):
         return [(layer.keys, layer.values) for layer in self.layers]
 
     def mask(self, new: int) -> Tensor | None:
-        """Return an attention mask of shape (B, used + new) that hides padding; None without padding."""
+        """Return a padding mask of shape (B, used + new) for attention, or None if there is no padding."""
         if len(set(self.lengths)) == 1:
             return None
         columns = torch.arange(self.used + new)

@@ -72,7 +72,7 @@ class RowRope:
 
     @contextmanager
     def use_lengths(self, lengths: Sequence[int]) -> Iterator[None]:
-        """Within the block, determine the frequencies from these B row lengths."""
+        """Within the block, compute the rotary frequencies from the given lengths of the B rows."""
         self._lengths = lengths
         try:
             yield

@@ -73,9 +73,9 @@ class Stack:
     """The LoRA factors of all rows in one layer, with zeros for rows without a LoRA."""
 
     a: Tensor
-    """The A factors, shape (B, in, r)."""
+    """LoRA A factors of all rows, shape (B, in, r)."""
     b: Tensor
-    """The B factors multiplied by the scaling, shape (B, r, out)."""
+    """LoRA B factors of all rows, multiplied by the scaling, shape (B, r, out)."""
 
     def add(self, result: Tensor, x: Tensor) -> None:
         """Add the LoRA deltas of all rows to `result`, in place; see `Run.add`."""
@@ -92,7 +92,7 @@ class Pass:
 
 @dataclass
 class PartRun:
-    """Adjacent rows that use the same adapter, in a module where the adapter's part is not a plain LoRA."""
+    """Adjacent rows that use the same adapter in a module where its changes are not just a plain LoRA."""
 
     rows: slice
     part: Part

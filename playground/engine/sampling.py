@@ -26,7 +26,7 @@ DROPPED = float("-inf")
 
 @dataclass
 class Row:
-    """Everything needed to choose a row's next token, apart from the logits."""
+    """Everything, apart from the logits, that is needed to choose a row's next token."""
 
     sampling: Sampling
     prompt_ids: Sequence[int]

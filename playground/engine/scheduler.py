@@ -28,7 +28,7 @@ is prefilled."""
 
 
 class Scheduler:
-    """The waiting jobs and decoding rows of one model. For use by the decode thread only."""
+    """Scheduler for one model's waiting jobs and decoding rows, used only by the decode thread."""
 
     def __init__(self, model: Model, store: PrefixStore) -> None:
         self.model = model

@@ -47,7 +47,8 @@ class Library:
     pending: dict[str, str] = field(default_factory=dict)
     """Hub ids of requested adapters that are still being downloaded, by adapter name."""
     refused: dict[str, str] = field(default_factory=dict)
-    """Errors for unusable adapters, by adapter name. Only filled if several adapters were requested."""
+    """Error messages for unusable adapters, keyed by adapter name. Filled only if several adapters were
+    requested."""
     base_format: ChatFormat | None = None
     """Chat format from the base model's tokenizer files, if these files are available. The format may lack
     special tokens; `chat_format` returns the complete format."""

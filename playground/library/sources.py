@@ -19,7 +19,7 @@ GGUF = ".gguf"
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Location of the files of a model or adapter."""
+    """Location of a model's or adapter's files."""
 
     name: str
     """The source name as given by the user."""

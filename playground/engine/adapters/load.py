@@ -280,7 +280,7 @@ position."""
 
 
 def checksum(model: nn.Module) -> int:
-    """Compute a checksum of a model's weights and buffers, at about the speed of reading them from memory."""
+    """Compute a checksum of a model's weights and buffers, almost as fast as reading them from memory."""
     total = 0
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
         if tensor.is_meta or not tensor.numel():

@@ -40,7 +40,7 @@ class Lora:
     bias: Tensor | None = None
     """Bias of B, shape (out,); present only if `lora_bias` is set."""
     dora: Tensor | None = None
-    """DoRA factors, magnitude / |W + scaling * BA| for each output, shape (out,); None without DoRA."""
+    """DoRA factors (magnitude / |W + scaling * BA| per output feature), shape (out,); None without DoRA."""
     base_bias: Tensor | None = None
     """Bias of the base layer, shape (out,), which DoRA does not scale."""
 
@@ -87,7 +87,7 @@ class TokenRows:
     """Trained embedding rows of the tokens listed in the setting `trainable_token_indices`."""
 
     ids: Tensor
-    """Token ids, shape (n,)."""
+    """Ids of the trained tokens, shape (n,)."""
     rows: Tensor
     """Embedding rows of shape (n, out), already multiplied by the embedding layer's scale."""
 
@@ -103,7 +103,7 @@ class TokenColumns:
     """Trained rows of an output layer tied to the embeddings, used to compute the trained tokens' logits."""
 
     ids: Tensor
-    """Token ids, shape (n,)."""
+    """Ids of the trained tokens, shape (n,)."""
     rows: Tensor
     """Trained rows, shape (n, in)."""
 

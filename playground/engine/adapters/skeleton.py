@@ -253,10 +253,10 @@ class Collector:
             raise InputError(f"it adapts layers of type {kind} ({path}), which Tandem does not support")
 
     def _check_variant(self, path: str, module: Any) -> bool:
-        """Return whether the layer uses DoRA.
+        """Return True if a LoRA layer uses DoRA, False if it is plain LoRA.
 
         Raises:
-            InputError: the layer uses another LoRA variant.
+            InputError: the layer uses any other LoRA variant.
         """
         variant = module.lora_variant.get(INNER)
         if variant is None:

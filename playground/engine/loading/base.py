@@ -43,7 +43,8 @@ class Base:
     folder: Path
     config: Any
     parameters: int
-    """Number of parameters according to the configuration. Packed weights are counted as unpacked."""
+    """Number of parameters according to the configuration. Weights packed together by quantisation are
+    counted individually."""
     method: str | None = None
     """Quantisation method of the saved weights, from `quantised.find_method`."""
     header: GgufFile | None = None

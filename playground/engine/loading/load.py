@@ -198,7 +198,7 @@ def _find_row_mixing(layers: tuple[tuple[str, int], ...]) -> str | None:
 
 
 def _refuse_cards(unusable: Mapping[str, InputError]) -> tuple[AdapterStatus, ...]:
-    """Create the statuses of adapters whose cards could not be read."""
+    """Return statuses for adapters whose cards could not be read."""
     return tuple(
         AdapterStatus(card=AdapterCard(name=name, source="", base_model="", label=name), error=str(error))
         for name, error in unusable.items()

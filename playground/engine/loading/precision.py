@@ -39,7 +39,7 @@ def summarise(model: Any) -> str:
 
 
 def count_parameters(model: Any) -> int:
-    """Count the parameters of a model, counting tied weights once and packed weights unpacked."""
+    """Count the parameters of a model. Tied weights count once, and packed weights count individually."""
     seen: set[int] = set()
     count = 0
     for module in model.modules():
