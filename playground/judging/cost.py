@@ -1,4 +1,4 @@
-"""Judging costs: estimates, actual totals, and a token budget per user."""
+"""Estimate and compute the costs of judgments, and manage each user's token budget."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ MOST_VISITORS = 10_000
 
 
 def tokens_of(messages: Messages) -> int:
-    """Estimate the token count of messages: one per four bytes of UTF-8, plus four per message.
+    """Estimate the token count of messages as one token per four bytes of UTF-8, plus four tokens per
+    message.
 
     The judge's tokenizer is not available. For English text, the estimate is accurate to about 15 %.
     """

@@ -1,4 +1,4 @@
-"""Plan the calls of a judgment: build the prompts and look up calls that are already recorded."""
+"""Plan a judgment's calls by building the prompts and looking up calls that are already recorded."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class PlannedCall:
     """Two versions of the prompt, keyed by whether the server enforces the rubric's schema."""
     parameters: dict[str, Any]
     key: str
-    """Cache key: a hash of everything that affects the reply."""
+    """Cache key, computed as a hash of everything that affects the reply."""
     tokens: int
     """Maximum total number of prompt and completion tokens."""
     recorded: JudgeCall | None
@@ -46,8 +46,10 @@ class PlannedCall:
         return max(tokens_of(each) for each in self.messages.values())
 
     def spent_tokens(self, call: JudgeCall | None) -> int:
-        """Return the call's token usage as reported by the server, or `most_tokens` if the server reported
-        none.
+        """Return the call's token usage as reported by the server.
+
+        If the server reported none, return the maximum, `tokens`, or 0 if the call failed. Calls that were
+        not made or are cached use no tokens.
         """
         if call is None or call.cached:
             return 0
@@ -58,7 +60,7 @@ class PlannedCall:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The planned calls to one judge for a request, and the initial verdict."""
+    """The calls to one judge that a request requires, and the initial verdict."""
 
     judge: JudgeModel
     rubric: Rubric
@@ -66,7 +68,7 @@ class Plan:
     calls: tuple[PlannedCall, ...]
 
     def new_calls(self) -> list[PlannedCall]:
-        """Return the billable calls: distinct calls without a recorded result."""
+        """Return the calls that will be billed, which are the distinct calls without a recorded result."""
         return list({call.key: call for call in self.calls if call.recorded is None}.values())
 
     def estimate(self, prices: Prices | None) -> Estimate:

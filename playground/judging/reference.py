@@ -103,9 +103,7 @@ def _score(check: Check, right: Mapping[int, bool]) -> list[JudgeCall]:
 
 
 def _compare(check: Check, lanes: tuple[int, ...], right: Mapping[int, bool]) -> list[JudgeCall]:
-    """Return the comparison as two judge calls, one for each order of the answers, like those of a model
-    judge.
-    """
+    """Return the result of a comparison as two judge calls, one for each order of the answers."""
     winners = [lane for lane in lanes if right[lane]]
     outcome: Outcome = "win" if len(winners) == 1 else "tie" if winners else "both-bad"
     calls = []

@@ -1,4 +1,4 @@
-"""Judgment requests: the answers, rubric and judges, validated on construction."""
+"""Judgment requests, which specify the answers, rubric and judges. Requests are validated on construction."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class JudgeRequest:
 
     @cached_property
     def candidates(self) -> dict[int, Candidate]:
-        """The conversations to judge, by lane."""
+        """The conversations to judge, keyed by lane."""
         return {lane: candidate(self.conversation, self.turn, lane) for lane in self.lanes}
 
     @property
@@ -86,7 +86,9 @@ class JudgeRequest:
 
     @property
     def reference_answers(self) -> tuple[tuple[str, str], ...]:
-        """(question, reference answer) for each turn up to this one that has a reference answer, in order."""
+        """(question, reference answer) pairs in turn order, for the judged turn and all earlier turns that
+        have a reference answer.
+        """
         return tuple(
             (self.conversation.turns[turn].user, text)
             for turn, text in sorted(self.references.items())
@@ -95,5 +97,8 @@ class JudgeRequest:
 
 
 def split_lanes(lanes: Sequence[int], compares: bool) -> list[tuple[int, ...]]:
-    """Group lanes into requests: one per pair of lanes for comparisons, otherwise one for all lanes."""
+    """Group lanes into requests.
+
+    A comparison needs one request per pair of lanes. Otherwise, a single request covers all lanes.
+    """
     return list(combinations(lanes, 2)) if compares and len(lanes) > 2 else [tuple(lanes)]

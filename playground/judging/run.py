@@ -28,7 +28,7 @@ AT_ONCE = 4
 SIDE_BY_SIDE = 8
 """Maximum number of concurrent judgments; additional judgments wait."""
 POLL = 0.05
-"""Polling interval in seconds while another judgment is making the same call."""
+"""Polling interval in seconds when waiting for another judgment that is making the same call."""
 STOPPED = "Stopped before the judge answered: judge again."
 
 
@@ -237,7 +237,7 @@ class Judging:
         self._record(dataclasses.replace(self._verdict, calls=so_far))
 
     async def _ask(self, number: int) -> JudgeCall:
-        """Make one call, unless another judgment has recorded its result in the meantime."""
+        """Make one call, unless another judgment has recorded the call's result in the meantime."""
         planned, store, rubric = self._plan.calls[number], self._shared.store, self._plan.rubric
         recorded = self._try(lambda: store.judge_call(planned.key))
         if recorded is not None and (recorded := reread_call(rubric, recorded)) is not None:

@@ -10,9 +10,9 @@ from playground.rubrics.candidates import Kind
 from playground.types import SETTLED, Aspect, Conversation, JudgeCall, Outcome, Verdict
 
 WORST: tuple[Outcome, ...] = ("cancelled", "failed", "refused", "cut", "empty", "unparsable")
-"""Outcomes that prevent a verdict, worst first.
+"""Outcomes that prevent a verdict, in descending order of precedence.
 
-If any of a verdict's calls have one of these outcomes, the verdict gets the worst of them.
+If some of a verdict's calls have such outcomes, the verdict's outcome is the first of them in this order.
 """
 
 

@@ -1,4 +1,4 @@
-"""People's votes on pairs of answers, and their conversion to verdicts."""
+"""People's votes on pairs of answers, and the conversion of votes to verdicts."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ LIMIT = 100_000
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """The material for one judge call."""
+    """The answers and references that are shown to the judge in one call."""
 
     candidates: tuple[Candidate, ...]
     """The candidates, in the order in which they appear in the prompt."""
@@ -181,7 +181,10 @@ def _block(what: str, text: str, mark: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class TextRubric:
-    """A rubric in Tandem's own format: instructions from a file, and the material in fenced blocks."""
+    """A rubric in Tandem's own format.
+
+    Its prompt consists of instructions from a file and the material in fenced blocks.
+    """
 
     name: str
     kind: Kind

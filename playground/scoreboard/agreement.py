@@ -31,7 +31,8 @@ class Agreement:
 
     same: Share
     kappa: float | None
-    """Cohen's kappa over the categories first, second and neither: 1 is full agreement, 0 is chance level.
+    """Cohen's kappa over the categories first, second and neither, where 1 is full agreement and 0 is chance
+    level.
 
     None (undefined) if all votes and verdicts have the same value.
     """
@@ -113,7 +114,7 @@ class PanelAgreement:
     same: Share
     """Share of comparisons in which all judges agree."""
     kappa: float | None
-    """Fleiss' kappa: 1 is full agreement, 0 is chance level.
+    """Fleiss' kappa, where 1 is full agreement and 0 is chance level.
 
     None (undefined) if all ratings have the same value.
     """

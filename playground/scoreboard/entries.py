@@ -14,7 +14,7 @@ from playground.types import SETTLED, Conversation, Verdict
 
 @dataclass(frozen=True)
 class CountedVerdict:
-    """A verdict that counts toward the scoreboard, with its conversation and turn."""
+    """A verdict that counts toward the scoreboard, together with its conversation and turn."""
 
     conversation: Conversation
     turn: int
@@ -25,11 +25,11 @@ class CountedVerdict:
         return {lane: self._find_entrant(lane) for lane in self.verdict.lanes}
 
     def _find_entrant(self, lane: int) -> Entrant:
-        """Return the variant that generated a lane's answer, with the sampling parameters used for that
+        """Return the variant that generated a lane's answer, including the sampling parameters used for that
         answer.
 
-        The seed is ignored because it can change every turn. If the lane now has a different variant, only
-        the name is known.
+        The seed is ignored because it can change every turn. If the lane has since been given a different
+        variant, only the name is known.
         """
         variant, answer = self.conversation.variants[lane], self.conversation.turns[self.turn].answers[lane]
         if variant.name != answer.variant:

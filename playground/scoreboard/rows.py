@@ -92,7 +92,9 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """A scoreboard: all results based on one judge's verdicts with one rubric, or on people's votes."""
+    """A scoreboard, which contains all results based on one judge's verdicts with one rubric, or on people's
+    votes.
+    """
 
     judge: str
     rubric: str
@@ -102,7 +104,10 @@ class Board:
     inconsistent: Share
     """Share of comparisons in which the judge's verdict changes when the two answers are swapped."""
     first_place: Share
-    """Share of decided calls in which the answer shown first wins; one half means no position bias."""
+    """Share of decided calls in which the answer shown first wins.
+
+    A share of one half indicates no position bias.
+    """
     longer: Share
     """Share of comparisons won by the longer answer. Ties and answers of equal length are excluded."""
     winner_length: float | None

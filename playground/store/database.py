@@ -59,7 +59,7 @@ class Summary:
 
 
 class Store:
-    """The store of conversations, verdicts and votes, in one SQLite file."""
+    """Store for conversations, verdicts and votes in a single SQLite file."""
 
     def __init__(self, data_dir: Path, file: str = FILE) -> None:
         """Open the database in `data_dir`, creating the folder and the file if needed.
@@ -86,8 +86,9 @@ class Store:
 
     @contextmanager
     def _connect(self, patience: float = PATIENCE) -> Iterator[sqlite3.Connection]:
-        """Open a connection for one transaction: all changes are committed at the end, or rolled back after
-        an error.
+        """Open a connection for one transaction.
+
+        All changes are committed at the end, or rolled back after an error.
 
         Args:
             patience: seconds to wait for a lock held by another program.

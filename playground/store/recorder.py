@@ -206,7 +206,7 @@ class Recorder:
         return True
 
     def _enter(self, id: str) -> None:
-        """Mark a conversation's last turn as already stored in the database."""
+        """Mark a conversation's last turn as stored in the database."""
         with self._changed:
             self._unwritten[id] = dataclasses.replace(self._unwritten[id], lanes=None)
 

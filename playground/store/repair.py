@@ -34,7 +34,8 @@ def find_damage(path: Path) -> list[str]:
     """Describe the damage in a database: one sentence per damaged row, followed by the repair command.
 
     Returns:
-        The sentences, for at most `MOST_NAMED` rows. Empty if every row is readable or there is no file.
+        The sentences, which name at most `MOST_NAMED` rows. Empty if every row is readable or there is no
+        file.
     """
     if not path.exists():
         return []
@@ -201,7 +202,7 @@ def _has_time(row: Row, name: str) -> bool:
 
 
 def _check(table: str, row: Row) -> None:
-    """Parse a row as the program would. Raises one of `UNREADABLE` if this fails."""
+    """Parse a row in the same way as the program does. Raises one of `UNREADABLE` if this fails."""
     if table == "conversation":
         read_variants(row["variants"])
     elif table == "turn":

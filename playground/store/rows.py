@@ -126,7 +126,7 @@ def read_usable_histories(text: str | None, lanes: int) -> tuple[int | None, ...
 
 
 def current_time() -> str:
-    """Return the current time in the database's format: UTC, ISO 8601, with milliseconds."""
+    """Return the current time in the database's format, which is ISO 8601 in UTC with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 

@@ -12,7 +12,7 @@ UNJUDGED = "Unfinished: the app stopped while the judge was running; judge again
 
 
 def read_verdicts(db: sqlite3.Connection, conversation: str) -> dict[int, tuple[Verdict, ...]]:
-    """Return a conversation's verdicts by turn, in the order in which they were requested.
+    """Return a conversation's verdicts, keyed by turn, in the order in which they were requested.
 
     Damaged verdicts are skipped.
     """

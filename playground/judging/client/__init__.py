@@ -49,7 +49,7 @@ _SECRET_NAME = re.compile(r"key|token|secret|sig(?:nature)?$|password|auth|code$
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeModel:
-    """A judge model: its server, API key and request parameters."""
+    """A judge model with its server, API key and request parameters."""
 
     model: str
     server: str = OPENAI
@@ -91,7 +91,7 @@ class JudgeModel:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The request body, without the model, messages and schema."""
+        """The request body, excluding the model, messages and schema."""
         number = int(self.temperature) if self.temperature == int(self.temperature) else self.temperature
         body: dict[str, Any] = {"temperature": number, "max_tokens": self.max_new_tokens}
         return body if self.seed is None else body | {"seed": self.seed}
@@ -147,7 +147,7 @@ class Response:
     error: str | None = None
     messages: Messages = ()
     parameters: str | None = None
-    """The body of the last request as JSON, without the model and messages."""
+    """The last request's body as JSON, excluding the model and messages."""
     raw: str | None = None
     finish: str | None = None
     prompt_tokens: int | None = None
@@ -173,7 +173,7 @@ async def ask(
         judge: the judge.
         messages: two versions of the prompt, keyed by whether the server enforces `schema`.
         schema: the JSON schema for the reply; None for free text.
-        parameters: the remaining request parameters, with the reply's token limit as ``max_tokens``.
+        parameters: the remaining request parameters, including the reply's token limit as ``max_tokens``.
         refusals: the known limits of judge servers. This call updates them.
     """
     started = time.monotonic()

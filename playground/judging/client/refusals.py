@@ -83,7 +83,7 @@ _TOKENS = re.compile(
 
 @dataclass(kw_only=True)
 class ServerLimits:
-    """The limits of one model on one server, learned from error responses."""
+    """The limits that one server imposes on requests to one model, learned from error responses."""
 
     dropped: set[str] = field(default_factory=set)
     """Parameters rejected by the server."""
@@ -98,7 +98,7 @@ class ServerLimits:
     higher limit.
     """
     context: int | None = None
-    """Size of the context window in tokens, shared by question and answer."""
+    """Size in tokens of the context window, which is shared by question and answer."""
     density: float = 0.0
     """Tokens per character of a question, according to the server's token count."""
 
@@ -126,7 +126,7 @@ class ServerLimits:
         """Return a request body, without the model and messages.
 
         Args:
-            parameters: the desired parameters, with the token limit as ``max_tokens``.
+            parameters: the desired parameters, including the token limit as ``max_tokens``.
             schema: the JSON schema for the reply; None for free text.
             characters: length of the question in characters.
             most: an upper bound on the token limit for this question only.
@@ -161,7 +161,7 @@ class Refusals:
         self._limits: dict[tuple[str, str], ServerLimits] = {}
 
     def of(self, server: str, model: str) -> ServerLimits:
-        """Return the known limits of a model on a server. Callers update the returned object in place."""
+        """Return the known limits for a model on a server. Callers update the returned object in place."""
         return self._limits.setdefault((server.strip(), model), ServerLimits())
 
 

@@ -108,7 +108,9 @@ def _key_value(folded: str, label: re.Match[str], classify: Callable[[str, bool]
 def _revisions(
     folded: str, start: int, group: str, classify: Callable[[str, bool], Value]
 ) -> Iterable[Value]:
-    """Yield the values of headings, longer labels and corrections after the label at `start`."""
+    """Yield the values given by headings, longer labels and corrections after the label at position
+    `start`.
+    """
     found = [one for one in NOTED_LABEL.finditer(folded, start + 1) if one[group]]
     for one in found[-MOST_FORMS:]:
         yield classify(_rest(folded, one.end()), False)
@@ -132,7 +134,7 @@ def _revisions(
 
 
 def _begins(folded: str, position: int) -> bool:
-    """Return whether the label at `position` begins its line or sentence."""
+    """Return whether the label at `position` is at the beginning of a line or sentence."""
     line = line_start(folded, position)
     before = folded[line:position]
     *_, sentence = re.split(r"(?<=[.!?;\u3002\uff1f])(?:[\"'*_)\s]+|(?<=\u3002))", before)

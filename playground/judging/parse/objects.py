@@ -54,8 +54,9 @@ def find_score(objects: list[dict[str, Any]], scale: tuple[float, float]) -> Rea
 
 
 def find_values(objects: list[dict[str, Any]], keys: Iterable[str]) -> list[Any]:
-    """Return the values of the given keys, taken from the outermost level of each object that contains any of
-    the keys.
+    """Return the values of the given keys.
+
+    In each object, only the outermost level that contains any of the keys is used.
     """
     values = []
     for object in objects:
@@ -73,7 +74,7 @@ def find_values(objects: list[dict[str, Any]], keys: Iterable[str]) -> list[Any]
 
 
 def _wraps(value: Any) -> bool:
-    """Return whether a value contains nested objects to search."""
+    """Return whether a JSON value contains nested objects to search."""
     if isinstance(value, Repeated):
         return False
     return isinstance(value, dict) or (

@@ -89,8 +89,8 @@ The bracketed forms before and after it are alternatives.
 
 
 def qualify(folded: str, found: re.Match[str], value: Value) -> Value:
-    """Return a bracketed form's value, or "unclear" if nearby text makes it a range, alternative or
-    estimate.
+    """Return a bracketed form's value, or an "unclear" value if nearby text turns it into a range,
+    alternative or estimate.
     """
     before = folded[line_start(folded, found.start()) : found.start()]
     after = folded[found.end() : found.end() + 160]

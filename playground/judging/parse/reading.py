@@ -1,4 +1,4 @@
-"""The result of parsing a judge's reply, and helpers for locating lines in its text."""
+"""The result of parsing a judge's reply, and helpers for finding lines in the reply's text."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def check_scale(value: Value, scale: tuple[float, float], reason: str | None) ->
 
 
 def line_start(folded: str, position: int) -> int:
-    """Return the start of the line that contains a position, going back at most `NEAR` characters."""
+    """Return the start of the line that contains the given position, searching back at most `NEAR`
+    characters.
+    """
     near = max(0, position - NEAR)
     return max(near, folded.rfind("\n", near, position) + 1)
 

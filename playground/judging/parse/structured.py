@@ -10,9 +10,9 @@ from typing import Any
 from playground.rubrics.forms import BRACKETS, LABEL, fold
 
 WORK = 4_000_000
-"""Maximum number of characters to scan for objects, including failed attempts."""
+"""Maximum number of characters to scan for JSON objects, including failed parsing attempts."""
 DEPTH = 6
-"""Maximum nesting depth of the objects to search."""
+"""Maximum depth to which nested JSON objects are searched."""
 
 _TAG = re.compile(
     r"(?:<(?P<close>/?)(?:think|thinking|thought|reasoning)>"
@@ -60,7 +60,7 @@ def remove_thinking(text: str) -> str:
 
 
 def _last_form(folded: str) -> int:
-    """Return the start of the last bracketed form, label or JSON object, or -1 if there is none."""
+    """Return the start position of the last bracketed form, label or JSON object, or -1 if there is none."""
     return max(
         (one.start() for pattern in (BRACKETS, LABEL, _OBJECT) for one in pattern.finditer(folded)),
         default=-1,
