@@ -132,7 +132,10 @@ class Settings:
 
 
 def _collect(flags: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
-    """Return the flag or variable of each setting and its value, by setting name. Flags take precedence."""
+    """Return each setting's value and the flag or variable that it comes from, keyed by setting name.
+
+    Flags take precedence over variables.
+    """
     given: dict[str, tuple[str, Any]] = {}
     for name in READERS:
         if (value := flags.get(name)) not in (None, [], ()):

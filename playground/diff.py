@@ -69,7 +69,9 @@ def diff(left: str, right: str) -> Diff:
 
 
 class _Side:
-    """One text as tokens, with the positions of its words and the tokens that match the other text."""
+    """One of the two texts as tokens, together with the positions of its words and the tokens that match the
+    other text.
+    """
 
     def __init__(self, text: str) -> None:
         self.tokens = tokens(text)
@@ -91,7 +93,7 @@ class _Side:
 
 
 def _same_signs(a: _Side, x: int, b: _Side, y: int) -> None:
-    """Mark equal punctuation and whitespace around two positions, up to the adjacent words."""
+    """Mark equal punctuation and whitespace around two positions as the same, up to the adjacent words."""
     for step in (1, -1):
         i, j = x + step, y + step
         while a.open(i) and b.open(j) and a.tokens[i] == b.tokens[j]:
@@ -152,7 +154,7 @@ Match = tuple[int, int, int]
 
 
 class _Budget:
-    """The remaining steps of the budget `WORK`."""
+    """Counter of the steps that remain in the budget `WORK`."""
 
     def __init__(self) -> None:
         self._left = WORK
@@ -187,8 +189,8 @@ def _matches(lines_a: Sequence[Sentence], lines_b: Sequence[Sentence]) -> Iterat
 
 
 def _first_look(a: Sequence[str], b: Sequence[str]) -> int:
-    """Return the number of steps needed to find the longest match: positions in `a` plus pairs of equal
-    words.
+    """Return the number of steps needed to find the longest match, which is the number of positions in `a`
+    plus the number of pairs of equal words.
     """
     counts = Counter(b)
     return len(a) + sum(counts[word] for word in a)

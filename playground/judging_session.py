@@ -21,7 +21,7 @@ from playground.types import Conversation, InputError, Verdict
 
 
 class JudgingSession:
-    """Session for judging recorded conversations with the rubrics and probes in a library."""
+    """Session for judging recorded conversations using the rubrics and probes in a library."""
 
     def __init__(self, library: Library, judges: Judges) -> None:
         self.library = library
@@ -138,7 +138,8 @@ class JudgingSession:
         return self.judges.cost(verdict)
 
     def list_judged(self, owner: str | None = None, ids: Collection[str] | None = None) -> list[Conversation]:
-        """Load recorded conversations with their votes and finished verdicts, for a scoreboard.
+        """Load recorded conversations together with their votes and finished verdicts, for use in a
+        scoreboard.
 
         Args:
             owner: the owner of the conversations (see `Store.summaries`).

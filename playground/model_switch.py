@@ -107,7 +107,7 @@ class ModelSwitch:
         return self._progress
 
     def load_base(self, source: Any, quantize: Any = "auto") -> None:
-        """Start loading another base model, with all adapters requested for it so far.
+        """Start loading another base model together with all adapters requested for that model so far.
 
         Args:
             source: a folder or a Hub ID.
@@ -127,8 +127,8 @@ class ModelSwitch:
         self._start(settings, None, f"{source} is loaded.")
 
     def load_preset(self, name: Any) -> None:
-        """Start loading a preset's base model, with the preset's adapters and all adapters requested for that
-        base.
+        """Start loading a preset's base model, together with the preset's adapters and all other adapters
+        requested for that base model.
 
         If the base model and all of these adapters are already loaded, only the preset's suggested settings
         are applied.

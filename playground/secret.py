@@ -112,7 +112,7 @@ def _pattern(key: str) -> str:
 
 
 def _views(text: str) -> Iterator[tuple[str, Sequence[int]]]:
-    """Yield the text and all of its decoded forms, with the offset in `text` of every character."""
+    """Yield the text and all of its decoded forms, each with the offset in `text` of every character."""
     level: dict[str, Sequence[int]] = {text: range(len(text) + 1)}
     seen: set[str] = set()
     for _ in range(DEPTH + 1):

@@ -308,7 +308,9 @@ class Session(JudgingSession):
     def _begin_answer(
         self, variant: Variant, messages: Sequence[Message], prefill: str, version: int = 0
     ) -> Answer:
-        """Return an empty answer for a lane, with its request or the error that prevented a request."""
+        """Return an empty answer for a lane, containing either its request or the error that prevented the
+        request.
+        """
         try:
             request = self._fit(variant, messages, prefill)
         except InputError as error:

@@ -24,7 +24,10 @@ Update = tuple[int, Reply | None]
 
 
 class Streams:
-    """Streams for numbered requests. Iterate to receive their replies until the last stream finishes."""
+    """Concurrent engine streams for numbered requests.
+
+    Iterating over the object yields replies until the last stream has finished.
+    """
 
     def __init__(self, engine: Engine, requests: Mapping[int, Request]) -> None:
         self._engine = engine

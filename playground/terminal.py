@@ -36,7 +36,7 @@ class EscapingFormatter(logging.Formatter):
     """Log formatter that escapes control characters in records and tracebacks."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format a record, and escape its control characters."""
+        """Format a log record and escape its control characters."""
         return escape_controls(super().format(record))
 
 

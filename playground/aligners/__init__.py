@@ -43,7 +43,9 @@ class AlignerClass(Protocol):
     kind: str
     """Identifier of the aligner in lane specs and in the database."""
     lane: LaneKind
-    """Description of the aligner's lanes: spec syntax, labels, and the options offered in the UI."""
+    """Description of the aligner's lanes, including spec syntax, labels, and the options offered in the
+    UI.
+    """
 
     def build(self, options: Mapping[str, str], shelf: Shelf) -> Aligner:
         """Build an aligner from string options. Raises InputError for an unknown or invalid option."""

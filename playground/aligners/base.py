@@ -11,7 +11,7 @@ from playground.types import Message, SelectedDemo, StopName
 
 @dataclass(frozen=True, kw_only=True)
 class LaneKind:
-    """Description of an aligner's lanes: spec syntax, labels, and the options offered in the UI."""
+    """Description of an aligner's lanes, including spec syntax, labels, and the options offered in the UI."""
 
     label: str
     """Short display name of the aligner's lanes."""
@@ -33,7 +33,7 @@ class LaneKind:
 
 
 class AlignerBase:
-    """Base class for aligners, with default implementations for aligners without demonstrations."""
+    """Base class for aligners that provides default implementations for aligners without demonstrations."""
 
     @property
     def demonstration_count(self) -> int:

@@ -34,7 +34,7 @@ class DemonstrationAligner(AlignerBase):
     """Number of demonstrations; None for prompt text that could not be parsed, and in old documents."""
     ablation: str | None = None
     seed: int = 0
-    """Seed of the ablation; 0 without an ablation."""
+    """Seed of the ablation; 0 if there is no ablation."""
     other: str | None = None
     """Name of the demonstration set from which the ablation "other" takes answers, if any."""
     pick: str = "first"

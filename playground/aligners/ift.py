@@ -1,4 +1,4 @@
-"""IFT aligner: prompts an instruction-tuned LoRA adapter on the base model, in the adapter's chat format."""
+"""IFT aligner: applies an instruction-tuned LoRA adapter and uses the adapter's chat format."""
 
 from __future__ import annotations
 

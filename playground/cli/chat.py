@@ -33,7 +33,10 @@ def _sampling_option(name: str, help: str) -> Any:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SamplingOptions:
-    """Decoding parameters. None selects the preset's value or, without a preset, the default."""
+    """Decoding parameters given on the command line.
+
+    None selects the preset's value or, if there is no preset, the default.
+    """
 
     temperature: Annotated[
         float | None, _sampling_option("temperature", "Temperature; 0 is greedy decoding.")
@@ -116,8 +119,8 @@ def open_conversation(
 ) -> Conversation:
     """Create a conversation with the given lanes.
 
-    By default, it has a lane for each of the preset's adapters (or for the base, if the preset has no
-    adapters) and a URIAL lane.
+    By default, the conversation has a lane for each of the preset's adapters (or for the base, if the preset
+    has no adapters) and a URIAL lane.
     """
     suggested = session.library.preset
     decoding = sampling.apply_to(suggested.sampling if suggested else Sampling())

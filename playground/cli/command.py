@@ -1,4 +1,4 @@
-"""Register functions as typer commands, with option groups, text validation and exit statuses."""
+"""Register functions as Typer commands that support option groups, text validation and exit statuses."""
 
 from __future__ import annotations
 

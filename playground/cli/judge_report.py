@@ -1,4 +1,4 @@
-"""Format the output of the `judge` command: estimates and verdicts, as text or as JSON."""
+"""Format the estimates and verdicts printed by the `judge` command, as text or as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Build the judgment requests for the `judge` command from its options, and run them one after another."""
+"""Build judgment requests from the options of the `judge` command, and run the requests one after another."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def _read_list(text: str | None, indices: Mapping[str, int], rule: str) -> list[
 
 
 def judge_all(session: JudgingSession, requests: Sequence[JudgeRequest]) -> list[tuple[int, Verdict]]:
-    """Run all requests, wait for the judgments, and return each verdict with its turn.
+    """Run all requests, wait for the judgments, and return each verdict together with its turn.
 
     Raises:
         InputError: a key is missing, or the budget is too small.

@@ -21,7 +21,7 @@ from playground.version import find_version
 
 
 def print_version(is_given: bool) -> None:
-    """Print Tandem's version and exit, if the option is given."""
+    """If the option is given, print Tandem's version and exit."""
     if is_given:
         print_text(find_version())
         raise typer.Exit
@@ -55,7 +55,10 @@ def main() -> None:
 
 
 def main_serve() -> None:
-    """Run `serve` with all command-line arguments as its options. Entry point for `python app.py`."""
+    """Run the `serve` command with all command-line arguments as its options.
+
+    Entry point for `python app.py`.
+    """
     prepare_environment()
     page = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     add_command(page, serve)

@@ -1,4 +1,4 @@
-"""Lane letters, which identify lanes in the interface, starting with A."""
+"""Lane letters, which identify lanes in the user interface, starting with A."""
 
 
 def lane_letter(lane: int) -> str:

@@ -68,8 +68,9 @@ def _spell_adapter(found: AlignerClass, adapter: str) -> str:
 
 
 def default_lanes(adapter: str | None) -> tuple[str, str, str, str]:
-    """Return the default lane specs for a new page:
-    URIAL, IFT, base, IFT + URIAL; or, without an adapter, URIAL, base, base, URIAL.
+    """Return the default lane specs for a new page.
+
+    The lanes are URIAL, IFT, base and IFT + URIAL or, if there is no adapter, URIAL, base, base and URIAL.
     """
     both = format_spec(URIAL, {"adapter": adapter}) if adapter else URIAL
     return URIAL, adapter or BASE, BASE, both
@@ -84,7 +85,7 @@ def square_lanes(adapter: str) -> tuple[str, str, str, str]:
 
 
 def label_lanes(cards: Mapping[str, AdapterCard]) -> dict[str, str]:
-    """Return the labels from `offer_lanes`, by lane spec."""
+    """Return the labels from `offer_lanes`, keyed by lane spec."""
     return {spec: label for label, spec in offer_lanes(cards.values())}
 
 

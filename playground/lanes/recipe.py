@@ -131,7 +131,7 @@ class Recipe:
 
     @classmethod
     def _read(cls, spec: str) -> Recipe:
-        """Convert a spec as `of` does, but raise InputError if the controls cannot express it."""
+        """Convert a spec as `of` does, but raise InputError if the controls cannot express the spec."""
         name, options = parse_spec(spec)
         kind = find_class(name).lane
         beginning = {"adapter": options.pop("adapter")} if "adapter" in options else {}

@@ -82,7 +82,7 @@ def format_spec(name: str, options: Mapping[str, str]) -> str:
 
 
 def quote_value(value: str) -> str:
-    """Format a value in lane spec syntax, with quotes only where it would otherwise be ambiguous."""
+    """Format a value in lane spec syntax. Quotes are added only if the value would otherwise be ambiguous."""
     bare = value == value.strip() and not value.startswith('"') and not re.search(r"[,\n\r\t]", value)
     if bare and not isinstance(value, Quoted):
         return value

@@ -32,19 +32,19 @@ class LaneShelf(Shelf, Protocol):
 
     @property
     def adapters(self) -> Mapping[str, AdapterCard]:
-        """Adapters trained on this base model, by name."""
+        """Adapters trained on the current base model, keyed by name."""
 
     @property
     def other_adapters(self) -> Mapping[str, AdapterCard]:
-        """Adapters trained on a different base model, by name."""
+        """Adapters trained on a different base model, keyed by name."""
 
     @property
     def pending(self) -> Mapping[str, str]:
-        """Sources of adapters that are still being downloaded, by name."""
+        """Sources of adapters that are still being downloaded, keyed by adapter name."""
 
     @property
     def refused(self) -> Mapping[str, str]:
-        """One-sentence reasons why adapters cannot be read, by adapter name."""
+        """One-sentence reasons why adapters cannot be read, keyed by adapter name."""
 
 
 def parse_lane(spec: str, shelf: LaneShelf, sampling: Sampling | None = None) -> Variant:

@@ -41,7 +41,7 @@ def fetch(
 
     Args:
         folder: destination folder, created if it does not exist.
-        mirror: base URL to use instead of GitHub, with the same paths.
+        mirror: base URL of a server to use instead of GitHub. The server must provide the same paths.
         timeout: seconds without data after which a server is considered unresponsive.
         pause: seconds to wait before the second attempt.
         limit: time limit for git, in seconds.

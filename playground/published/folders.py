@@ -123,7 +123,9 @@ def _choose_names(
     folder: Path,
     taken: Names[str],
 ) -> list[FetchedFile]:
-    """Choose local names for files: the recorded name, else the original name, else a longer name.
+    """Choose a local name for each file.
+
+    This is the recorded name, else the original name, else a longer name.
 
     Demonstration sets are named after their files. If a name is already used by another set or by another
     file in `folder`, it is prefixed with as many parent folder names as needed.

@@ -65,7 +65,7 @@ def take(
     attempts: int = 1,
     pause: float = 0.0,
 ) -> list[Taken]:
-    """Return all regular files below `folders` in a commit that end in `suffix`, sorted by path.
+    """Return all regular files in a commit that are below `folders` and end in `suffix`, sorted by path.
 
     Args:
         url: HTTP URL of the repository.
@@ -174,7 +174,10 @@ class _Repository:
         )  # fmt: skip
 
     def _git(self, *command: str, given: bytes = b"") -> bytes:
-        """Run a git command and return its output; kill it and its child processes if it exceeds a limit."""
+        """Run a git command and return its output.
+
+        If the command exceeds a limit, kill it and its child processes.
+        """
         settings = [part for key, value in self.settings.items() for part in ("-c", f"{key}={value}")]
         with (
             tempfile.TemporaryFile() as into,

@@ -13,7 +13,7 @@ from playground.published.manifest import Published
 
 @dataclass(frozen=True, kw_only=True)
 class FetchedFile:
-    """A file downloaded with git, with the size and hash recorded at its first download."""
+    """A file downloaded with git, and the size and hash recorded when it was first downloaded."""
 
     path: str
     """Path of the file in its repository."""
@@ -45,7 +45,10 @@ class FileFailedError(Exception):
 
 
 def find_state(path: Path, file: Published | FetchedFile) -> Literal["here", "kept"] | None:
-    """Compare a local file with the expected file, and return its state; None if there is no local file."""
+    """Compare a local file with the expected file.
+
+    Return the local file's state, or None if there is no such file.
+    """
     if not os.path.lexists(path):
         return None
     if path.is_file() and hash_file(path) == file.sha256:
@@ -54,7 +57,7 @@ def find_state(path: Path, file: Published | FetchedFile) -> Literal["here", "ke
 
 
 def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file as a hexadecimal string."""
+    """Return a file's SHA-256 hash as a hexadecimal string."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

@@ -18,7 +18,7 @@ API = "https://api.github.com"
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """A file in a published collection, with its location, size and hash."""
+    """A file in a published collection, described by its location, size and hash."""
 
     path: str
     """Path of the file in the repository."""

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class ChatFormat:
-    """The prompt format of a fine-tuned model: a Jinja chat template and its special tokens."""
+    """The prompt format of a fine-tuned model, defined by a Jinja chat template and its special tokens."""
 
     template: str
     """Jinja source of the template, as in a Hugging Face tokenizer's `chat_template`."""
@@ -50,7 +50,7 @@ class AdapterCard:
 
     name: str
     source: str
-    """Location of the adapter's files: a folder or a Hugging Face Hub ID."""
+    """Folder or Hugging Face Hub ID of the adapter's files."""
     base_model: str
     """The base model that the adapter was trained on, according to its card or PEFT's adapter_config.json."""
     label: str
@@ -62,6 +62,6 @@ class AdapterCard:
     names no format.
     """
     tokenizer: str = ""
-    """The folder with the adapter's own chat template and tokenizer; "" if the adapter has neither, or if the
-    card names a chat format.
+    """The folder that contains the adapter's own chat template and tokenizer; "" if the adapter has neither,
+    or if the card names a chat format.
     """

@@ -15,7 +15,7 @@ from playground.types.variants import Variant
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """A lane's answer: the variant, the exact request, and the reply."""
+    """A lane's answer, consisting of the variant, the exact request, and the reply."""
 
     variant: str
     request: Request | None

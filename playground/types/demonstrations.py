@@ -44,8 +44,9 @@ class DemoSet:
     """Verbatim text before the first demonstration; can be empty."""
     demos: tuple[Demo, ...]
     format: str = "fenced"
-    """The family of block markers, a key of `demonstrations.families.FAMILIES`; "fenced" is
-    URIAL's ``# Query:`` / ``# Answer:`` with fences."""
+    """The family of block markers, given as a key of `demonstrations.families.FAMILIES`; "fenced" is URIAL's
+    ``# Query:`` / ``# Answer:`` with fences.
+    """
     meant_for: str = ""
     """The models for which the set was written, as display text."""
     description: str = ""
@@ -65,7 +66,7 @@ class DemoSet:
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 hash of everything that affects the prompt. The set's name does not affect it."""
+        """SHA-256 hash of everything that affects the prompt. The set's name does not affect the hash."""
         shapes = {
             "instruction": self.instruction,
             "demos": self.demos,

@@ -142,7 +142,7 @@ def check_fields(value: Any) -> None:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Return whether a value has the annotated type, including its items and fields."""
+    """Return whether a value, including its items and fields, matches a type annotation."""
     kinds = get_args(hint)
     origin = get_origin(hint)
     if origin in (Union, UnionType):

@@ -33,7 +33,9 @@ SETTLED: tuple[Outcome, ...] = ("win", "tie", "both-bad", "inconsistent", "score
 
 
 Scope = Literal["turn", "conversation"]
-"""The scope of a judgment: one turn's answers in context, or the whole conversation up to that turn."""
+"""The scope of a judgment, which is either one turn's answers in context or the whole conversation up to that
+turn.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +50,7 @@ class Aspect:
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeCall:
-    """A judge call: the lanes whose answers were shown, the exact request, and the reply."""
+    """A judge call, consisting of the lanes whose answers were shown, the exact request, and the reply."""
 
     shown: tuple[int, ...]
     """The lanes whose answers were shown, in prompt order: the first is "A"."""
@@ -62,7 +64,7 @@ class JudgeCall:
     messages: tuple[tuple[str, str], ...] = ()
     """The messages sent, as (role, text) pairs; empty for votes and for the reference judge."""
     parameters: str | None = None
-    """The remaining fields of the request body, as JSON."""
+    """The request body without the model and messages, as JSON."""
     raw: str | None = None
     """The complete reply; None if no reply was received."""
     error: str | None = None

@@ -43,8 +43,10 @@ class StopRule:
 
 
 PartKind = Literal["instruction", "demonstration", "history", "message", "cue", "start", "text"]
-"""The kind of a prompt part. "cue" introduces the answer, "start" is the answer's prefill, and "text" is text
-that cannot be split into other parts.
+"""The kind of a prompt part.
+
+"cue" is the text that introduces the answer, "start" is the answer's prefill, and "text" is text that cannot
+be split into other parts.
 """
 
 
@@ -78,7 +80,9 @@ class Prompt:
     chat templates require. If False, they are tokenized as plain characters.
     """
     prefill: str = ""
-    """The prefill, which is the end of `text` and the beginning of the answer; "" if there is none."""
+    """The prefill, that is, the text at the end of the prompt with which the answer begins; "" if there is
+    none.
+    """
     parts: tuple[Part, ...] = field(default=(), compare=False)
     """The parts that make up the text, in order. Empty in documents from earlier versions."""
 

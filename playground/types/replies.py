@@ -20,7 +20,7 @@ class Reply:
     raw_text: str = ""
     """Everything the model generated, including text removed by the stop rule."""
     finish: Finish = ""
-    """Why generation ended; "" while it is in progress."""
+    """Reason why generation finished; "" while generation is in progress."""
     error: str | None = None
     """One-sentence error message, present if and only if `finish` is "error"."""
     prompt_tokens: int | None = None
@@ -93,4 +93,4 @@ class TokenScore:
     rank: int
     """Rank by probability; 1 is the most likely token."""
     top: tuple[tuple[str, float], ...] = ()
-    """The most likely tokens as text, with their log-probabilities."""
+    """The most likely tokens, as (text, log-probability) pairs."""

@@ -78,7 +78,8 @@ class Sampling:
 
     @classmethod
     def parse(cls, values: Mapping[str, str], base: Sampling | None = None) -> Sampling:
-        """Parse text values, as on a command line, and apply them to `base` or the defaults.
+        """Parse parameter values given as text, as on a command line, and apply them to `base` or the
+        defaults.
 
         `stop` is a single stop sequence, in which ``\\n`` stands for a newline.
 
