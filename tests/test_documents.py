@@ -296,7 +296,7 @@ def test_a_block_says_what_it_holds(fence: Fence) -> None:
 # --- Options and variables ------------------------------------------------------------------------
 
 
-def options_of(command: typer.core.TyperCommand) -> set[str]:
+def options_of(command: typer.core.TyperCommand | typer.core.TyperGroup) -> set[str]:
     """The long options of a command, `--help` included."""
     names = {name for parameter in command.params for name in parameter.opts if name.startswith("--")}
     return names | {"--help"}
@@ -319,20 +319,25 @@ def programs() -> dict[str, typer.core.TyperCommand]:
     return dict(command_line().commands)  # type: ignore[arg-type]
 
 
+def known_options() -> set[str]:
+    """The long options of all commands, and those given without a command."""
+    group = command_line()
+    return options_of(group).union(*map(options_of, programs().values()))
+
+
 @pytest.mark.parametrize("name", sorted(programs()))
 def test_the_options_of_a_command_are_those_of_its_section(name: str) -> None:
     own, shared = options_in(section_of(name)), options_in(section_of("What all commands share"))
     options = options_of(programs()[name])
     assert options - own - shared == set(), "not documented"
     assert own - options == set(), "documented, but not there"
-    assert shared - {option for command in programs().values() for option in options_of(command)} == set()
+    assert shared - known_options() == set()
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_option_in_a_document_exists(path: Path) -> None:
-    known = {option for command in programs().values() for option in options_of(command)}
     found = options_in(path.read_text(encoding="utf-8"))
-    assert found - known - set(OTHER_PROGRAMS) == set()
+    assert found - known_options() - set(OTHER_PROGRAMS) == set()
 
 
 class Recorder(dict[str, str]):

@@ -94,7 +94,7 @@ def _panel_text(panel: Panel) -> list[str]:
         habits = (
             ("with the majority", judge.with_majority),
             ("inconsistent", judge.inconsistent),
-            ("wins when shown first", judge.first_place),
+            ("answer shown first wins", judge.first_place),
             ("longer wins", judge.longer),
         )
         figures = [f"{what} {share.hits:g} of {share.count}" for what, share in habits if share.count]

@@ -379,7 +379,7 @@ def test_the_command_line_asks_a_panel(tmp_path: Path, server: JudgeServer) -> N
     text = tandem(*common, TANDEM_JUDGE_URL=server.url).stdout.decode()
     assert "majority of first, long, long2: base wins" in text
     assert "all judges agree in 0 of 2 comparisons; Fleiss' kappa" in text
-    assert "first: with the majority 0 of 2, inconsistent 2 of 2, wins when shown first 4 of 4" in text
+    assert "first: with the majority 0 of 2, inconsistent 2 of 2, answer shown first wins 4 of 4" in text
     six = [word for name in "abcdef" for word in ("--judge", name)]
     refused = tandem("judge", conversation.id, *six, "--data-dir", tmp_path)
     assert refused.returncode == 2

@@ -150,9 +150,9 @@ def _read_number(score: Any, scale: tuple[float, float]) -> Reading:
     if usable and not huge:
         value = exact_score_in(strip_decoration(str(score)), scale[1], whole=True)
     if value.kind != "one":
-        quoted = "a number that is too large" if huge else _quote(score)
+        quoted = "too large" if huge else _quote(score)
         return Reading(
-            error=f"The score in the reply is {quoted}, not a number from {scale[0]:g} to {scale[1]:g}."
+            error=f"The score in the reply is {quoted}: expected a number from {scale[0]:g} to {scale[1]:g}."
         )
     return check_scale(value, scale, None)
 

@@ -231,7 +231,7 @@ def _render_panel(panel: Panel) -> str:
         f"<td>{_render_share_or_dash(judge.longer)}</td></tr>"
         for judge in panel.judges
     )
-    heads = ("judge", "with the majority", "inconsistent", "wins when shown first", "longer wins")
+    heads = ("judge", "with the majority", "inconsistent", "answer shown first wins", "longer wins")
     columns = "".join(f'<th scope="col">{head}</th>' for head in heads)
     table = (
         f'<h4>The judges</h4><div class="wide"><table class="standings"><thead><tr>{columns}</tr></thead>'
