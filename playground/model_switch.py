@@ -278,7 +278,7 @@ class ModelSwitch:
         self.changes += 1
 
     def _open(self, settings: Settings, library: Library, wanted: str | None) -> Engine:
-        """Open an engine and wait until it is ready. The engine is closed if this fails.
+        """Open an engine and wait until it is ready. If this fails, close the engine.
 
         Raises:
             InputError: the model cannot be loaded, or the adapter `wanted` cannot be used.
@@ -338,7 +338,10 @@ class ModelSwitch:
 
 
 class PlaceholderEngine(EngineWithoutModel):
-    """Placeholder engine used while no model is in memory. Messages wait as they do during the first load."""
+    """Placeholder engine used while no model is in memory.
+
+    New messages wait, as they do while the first model is loading.
+    """
 
     no_scores = "The model is being switched: try again in a moment."
 

@@ -101,7 +101,7 @@ class Gate:
     def message(
         self, visitor: str, variants: Sequence[Variant], turns: int, text: str = ""
     ) -> Iterator[None]:
-        """Context manager for any generation with the model, such as answering a message.
+        """Context manager that checks and counts one generation request, such as answering a message.
 
         Args:
             visitor: the user's stable id.

@@ -90,7 +90,7 @@ class RunningTurns:
         self._closed = False
 
     def __contains__(self, id: str) -> bool:
-        """Return whether a turn of the conversation with this id is running."""
+        """Return whether a turn of the conversation with the given id is running."""
         return id in self._turns
 
     def uses(self, engine: Engine) -> bool:

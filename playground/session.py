@@ -319,7 +319,8 @@ class Session(JudgingSession):
         return Answer(variant=variant.name, request=request, reply=Reply(), version=version)
 
     def _fit(self, variant: Variant, messages: Sequence[Message], prefill: str) -> Request:
-        """Build the request for the next answer to `messages`, fitted to the context length if it is known.
+        """Build the request for the next answer to `messages`, fitted to the context length if that length is
+        known.
 
         Raises:
             InputError: the prompt cannot be rendered, or does not fit.

@@ -82,7 +82,10 @@ def aligners() -> dict[str, AlignerClass]:
 
 
 def _check_class(defined: Any, path: str) -> AlignerClass:
-    """Return the aligner class defined in `path`. Raises InputError if it has no name or lane description."""
+    """Return the aligner class defined in `path`.
+
+    Raises InputError if the class has no name or lane description.
+    """
     for name, kind in (("kind", str), ("lane", LaneKind)):
         if not isinstance(getattr(defined, name, None), kind):
             raise InputError(

@@ -34,7 +34,7 @@ class Aligner(AlignerBase):
 
     @classmethod
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:
-        """Build the aligner; it has no options."""
+        """Build the aligner, which has no options."""
         refuse_unknown(options, ())
         return cls()
 

@@ -69,7 +69,7 @@ class SamplingOptions:
     def apply_to(self, suggested: Sampling) -> Sampling:
         """Return `suggested` with the given parameters applied.
 
-        The given stop sequences replace those in `suggested`, even if none are given.
+        The stop sequences in `suggested` are always replaced, even if no stop sequences are given.
         """
         given = {name: value for name, value in vars(self).items() if value is not None}
         return dataclasses.replace(suggested, **given | {"stop": tuple(self.stop or ())})

@@ -7,7 +7,7 @@ former for first turns and the latter for second turns. FastChat supports at mos
 answers are inserted verbatim, without fences or rewriting. Replies must use one of FastChat's forms:
 ``[[A]]``, ``[[B]]``, or ``[[C]]`` for a tie; ``[[rating]]``, or a single ``[rating]`` if there is no
 ``[[rating]]``. If a reply contains several verdicts, FastChat uses the alphabetically first letter or the
-first number. Here, such a reply has no verdict unless the last one is on its own line.
+first number. Here, such a reply has no verdict unless the last verdict is on its own line.
 """
 
 from __future__ import annotations

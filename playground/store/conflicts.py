@@ -1,4 +1,4 @@
-"""Detect conflicting writes: conversations continued in another window or program since they were read."""
+"""Detect conflicting writes to conversations that another window or program has continued in the meantime."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def write_conversation(
 def _write_turn(
     db: sqlite3.Connection, id: str, number: int, turn: Turn, now: str, select: bool = False
 ) -> None:
-    """Write one turn and its answers. `select` is as in `write_conversation`."""
+    """Write one turn and its answers. For `select`, see `write_conversation`."""
     key = (id, number)
     if db.execute("SELECT 1 FROM turn WHERE conversation = ? AND number = ?", key).fetchone() is None:
         # Otherwise, answers left over from a lost turn with the same number would become part of the new

@@ -23,7 +23,10 @@ from playground.store.rows import (
 from playground.types import InputError, OutsideError
 
 TABLES = ("conversation", "turn", "answer", "verdict", "game")
-"""The tables in copy order: parent rows must be copied before the rows that reference them."""
+"""The tables in the order in which they are copied.
+
+Parent rows must be copied before the rows that reference them.
+"""
 MOST_NAMED = 5
 """Maximum number of damaged rows to list individually."""
 

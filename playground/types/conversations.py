@@ -1,4 +1,7 @@
-"""Conversations, which consist of turns: a user message and every lane's answers to it."""
+"""Conversations, which consist of turns.
+
+A turn is a user message and every lane's answers to that message.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """One user message and every lane's answers to it."""
+    """A turn, consisting of one user message and every lane's answers to that message."""
 
     user: str
     answers: tuple[Answer, ...]

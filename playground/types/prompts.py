@@ -21,7 +21,7 @@ occurrence of a stop sequence from the authors' published code, anywhere in the 
 class StopRule:
     """The rule that ends an answer, in addition to the model's end-of-sequence token.
 
-    `engine.text.Cutter` implements and documents it.
+    `engine.text.Cutter` implements and documents the rule.
     """
 
     name: StopName = "own"

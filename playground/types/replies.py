@@ -54,7 +54,7 @@ class Delta:
     row: int
     text: str
     reply: Reply
-    """The reply so far, including this text; its `finish` is ""."""
+    """The reply so far, including the new text. The reply's `finish` is ""."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,7 @@ class Sampling:
     """Top-k: keep the k most likely tokens; 0 keeps all tokens."""
     min_p: float = 0.0
     """Min-p, in [0, 1): drop tokens with a probability below this fraction of the most likely token's; 0
-    disables it.
+    disables min-p.
     """
     repetition_penalty: float = 1.0
     """Repetition penalty (CTRL, arXiv 1909.05858, section 4.1).

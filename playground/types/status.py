@@ -10,7 +10,7 @@ from playground.types.adapters import AdapterCard
 
 @dataclass(frozen=True, kw_only=True)
 class AdapterStatus:
-    """The status of one adapter: whether it is usable and how it is served."""
+    """The status of one adapter, including whether the adapter is usable and how it is served."""
 
     card: AdapterCard
     error: str | None = None

@@ -88,7 +88,9 @@ def _reason_of(objects: list[dict[str, Any]]) -> str | None:
 
 
 def find_aspects(objects: list[dict[str, Any]], rubric: Rubric) -> Reading | None:
-    """Return the score for each of the rubric's aspects, or None if no object has a key for any of them."""
+    """Return the score for each of the rubric's aspects, or None if no JSON object has a key for any
+    aspect.
+    """
     assert rubric.scale is not None
     entries = _aspect_entries(objects, rubric)
     if not entries:

@@ -12,7 +12,7 @@ _TILDE = re.compile(r"(?P<lead>[\s\"'*_`~\\\[\](){}$#|]*+)(?:[0-9.,/]++\s{0,5}(?
 
 
 def exact_score_in(text: str, high: float, *, whole: bool) -> Value:
-    """Parse a score like `forms.score_in`, but treat estimates such as ``~8`` as unclear."""
+    """Parse a score in the same way as `forms.score_in`, but treat estimates such as ``~8`` as unclear."""
     value = score_in(text, high, whole=whole)
     found = _TILDE.match(text)
     if value.kind == "one" and found and ("~" in found["lead"].replace("~~", "") or found["after"]):
