@@ -115,6 +115,6 @@ def describe_verdict(verdict: Verdict, names: dict[int, str]) -> str:
     words = {
         "tie": "a tie",
         "both-bad": "both bad",
-        "inconsistent": "a tie: inconsistent, the two orders disagree",
+        "inconsistent": "a tie, because the two orders disagree",
     }
     return words.get(verdict.outcome, verdict.outcome)

@@ -39,7 +39,7 @@ LABELS = {
     "branch": "Continue from here in a new conversation",
     "copy": "Copy the answer",
     "prompt": "Show the exact prompt for this answer",
-    "after": "Show the text after the stop",
+    "after": "Show the text after the stop sequence",
     "retry": "Retry this lane",
     "extend": "Continue the answer",
     "judge": "Judge the answers of this turn",

@@ -134,7 +134,7 @@ class ConversationView:
 
     def _act(self, state: PageState, values: Values, lane: Lane, act: Any, turn: Any) -> Updates:
         if not isinstance(turn, int):
-            raise InputError("Unknown button: reload the page.")
+            raise InputError("This button no longer exists: reload the page.")
         if act == "edit":
             text = self.controller.conversations.edit(state, turn)
             words = f"<p>Editing message {turn + 1}: sending it starts a new branch at this point.</p>"
@@ -153,7 +153,7 @@ class ConversationView:
             answer = self.controller.conversations.answer(state, lane.number, turn)
             name = f"Lane {lane_letter(lane.number)}, message {turn + 1}"
             return self.after.show_html(html_conversation.render_rest(answer, name))
-        raise InputError("Unknown button: reload the page.")
+        raise InputError("This button no longer exists: reload the page.")
 
     def on_new(self, state: PageState, values: Values) -> Updates:
         """Start a new conversation, keeping the message box and the lanes unchanged."""

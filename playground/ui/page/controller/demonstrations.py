@@ -124,7 +124,7 @@ class DemonstrationDrafts:
         """
         draft = self.require(state)
         if not isinstance(at, int) or action not in ("switch", "up", "down", "edit", "remove"):
-            raise InputError("Unknown button: open the set again.")
+            raise InputError("This button no longer exists: open the demonstration set again.")
         if action == "edit":
             self._edit(state, draft, at)
             return
