@@ -21,7 +21,7 @@ from playground.types import Event, Prompt, Reply, Request, Status, Token, Token
 
 
 class Engine(Protocol):
-    """Interface implemented by every engine. A single test class checks all implementations."""
+    """Interface implemented by every engine. The same tests run on all implementations."""
 
     def status(self) -> Status:
         """Return the engine's state, including its model and adapters, without blocking."""
@@ -48,8 +48,9 @@ class Engine(Protocol):
     ) -> list[list[TokenScore]]:
         """Compute the log-probability of every token in each reply, given the request that the reply answers.
 
-        Scores a reply's `token_ids` or, if the reply has no token ids, the tokens of its `raw_text`. Uses the
-        request's adapter and the logits before any sampling filter. Blocks until all replies are scored.
+        Scores a reply's `token_ids` or, if the reply has no token ids, the tokens of its `raw_text`. The
+        log-probabilities are computed with the request's adapter, from logits to which no penalty,
+        temperature or sampling filter has been applied. Blocks until all replies are scored.
 
         Args:
             requests: the requests; only their prompts and adapters are used.
@@ -83,9 +84,9 @@ def open_engine(settings: Settings, library: Library) -> Engine:
 def _exempt_libraries() -> None:
     """Exempt all objects created so far from garbage collection. Runs once per process.
 
-    Importing PyTorch, Transformers and PEFT creates about 450,000 permanent objects, and each full collection
-    took 0.25 s to traverse them. No model is loaded yet at this point, so models can still be
-    garbage-collected.
+    Importing PyTorch, Transformers and PEFT creates about 450,000 permanent objects, and a full garbage
+    collection takes 0.25 s to traverse these objects. No model is loaded yet at this point, so models can
+    still be garbage-collected.
     """
     gc.freeze()
 
@@ -102,14 +103,17 @@ def fits_beside(settings: Settings, report: Report) -> bool:
 
 
 def measure_room(settings: Settings, running: int = 0) -> Room:
-    """Measure the memory available for a model on this machine; see `engine.room`."""
+    """Measure the memory available for a model on this machine; see `engine.room.measure_room`."""
     from playground.engine import room
 
     return room.measure_room(settings, running)
 
 
 def offer_presets(presets: Sequence[Preset], room: Room) -> list[Offer]:
-    """Check presets against this machine's memory and downloaded files, without network access."""
+    """Return each preset with this machine's available memory and the preset's download state.
+
+    Does not access the network.
+    """
     token = has_token()
     return [
         Offer(

@@ -1,4 +1,4 @@
-"""Test adapters at load time: each must change the output of its own rows and leave base rows unchanged."""
+"""Test adapters at load time: each must change the output of rows that use it, and of no other rows."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def is_same(logits: Tensor, base: Tensor, dtype: torch.dtype) -> bool:
 
 
 class AdapterTrial:
-    """Trial run of a model's adapters on the test text, each in a batch with a base row.
+    """Trial run of a model's adapters on a fixed test text.
+
+    Each adapter is run in a batch with one base row, that is, a row without an adapter.
 
     Attributes:
         mixed: reason why rows with different adapters cannot share a batch; None if they can.
@@ -62,7 +64,8 @@ class AdapterTrial:
             The status of each adapter, updated with its test result.
 
         Raises:
-            BaseChangedError: the base model's logits still differ after an adapter was removed.
+            BaseChangedError: the base model's logits differ from `base_logits` even after an adapter that
+                failed its test was removed.
         """
         statuses = self._loaded.adapters
         if self._is_base(base_logits):
@@ -106,11 +109,12 @@ class AdapterTrial:
     def _probe_beside_base(self, name: str) -> Tensor:
         """Compute an adapter's logits of shape (T, V) on the test text, in a batch with a base row.
 
-        The logits of the base row must not change. If the adapter's layers mix rows, the adapter row is run
-        in a separate batch, and `mixed` is set to the reason.
+        If batching changes the base row's logits, or a layer mixes the rows of the batch, the adapter is run
+        again in a batch by itself, and `mixed` is set to the reason.
 
         Raises:
-            ValueError: with the adapter loaded, the base logits differ even in a batch with only a base row.
+            ValueError: while the adapter is loaded, the base row's logits differ even in a batch without
+                adapter rows.
         """
         failed: str | None = None
         try:

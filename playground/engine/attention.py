@@ -1,10 +1,10 @@
 """Attention that skips the padding in batches whose rows have very different lengths.
 
 A batch can combine a lane with 4,000 tokens of demonstrations and a fine-tuned lane with only 100 tokens,
-whose KV cache starts with 3,900 columns of padding. Masked columns are still read and multiplied, and
-decoding is memory-bound: the duration of a step is proportional to the amount of memory read. If reading the
-padding costs more than one extra call per row, attention is computed separately for each row, over its own
-columns only.
+whose KV cache starts with 3,900 columns of padding. Masked columns are still read and multiplied. Decoding is
+memory-bound, so the time of a step is proportional to the amount of memory read. If reading the padding takes
+longer than one extra call per row, attention is computed separately for each row, over that row's columns
+only.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WORTH_A_CALL = 80_000
 
 
 def install(model: PreTrainedModel) -> None:
-    """Replace the attention function of a model that runs on CPU and uses PyTorch's `sdpa` attention."""
+    """Replace a model's attention function if the model runs on CPU and uses PyTorch's `sdpa` attention."""
     if model.device.type == "cpu" and model.config._attn_implementation == "sdpa":
         AttentionInterface.register(NAME, attend)
         AttentionMaskInterface.register(NAME, sdpa_mask)
@@ -38,11 +38,13 @@ def attend(
     attention_mask: Tensor | None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Compute attention through the interface that Transformers expects.
+    """Compute attention, separately for each row if reading the padding would take longer.
+
+    The signature is the one that Transformers requires of an attention function.
 
     Args:
         module: the attention layer.
-        query: queries of shape (B, heads, new, D).
+        query: queries of shape (B, heads, new, D), where `new` is the number of new tokens per row.
         key: keys of shape (B, key/value heads, T, D).
         value: values of shape (B, key/value heads, T, D).
         attention_mask: mask of shape (B, 1, new, T), True where a query attends; None if queries attend to
@@ -81,7 +83,8 @@ def first_columns(mask: Tensor) -> list[int]:
         mask: the attention mask of shape (B, 1, 1, T), True where the query attends.
 
     Returns:
-        One column per row, or an empty list if any row does not attend to every column after its first one.
+        One column index per row, or an empty list if any row has a masked column after its first unmasked
+        one.
     """
     starts: list[int] | None = getattr(mask, "first_columns", None)
     if starts is None:

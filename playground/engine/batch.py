@@ -72,9 +72,9 @@ class Batch:
         self._remove([row for row in self.rows if row.cancelled])
 
     def remove_outgrown(self) -> list[AnswerJob]:
-        """Remove and return rows that have reached a length at which the encodings of all positions change.
+        """Remove and return the rows that must be prefilled again before decoding continues.
 
-        These rows must be prefilled again.
+        This applies to rows that have reached a length at which the model encodes all positions differently.
         """
         if not self._model.rope or self._model.plain:  # the plain code path handles such rows itself
             return []
@@ -90,7 +90,7 @@ class Batch:
         return rows
 
     def _choose_tokens(self, logits: Tensor) -> Sequence[int | Exception]:
-        """Return the next token of each row, or the exception raised while choosing it."""
+        """Return, for each row, the next token or the exception raised while choosing the token."""
         states = [row.sampling_row() for row in self.rows]
         try:
             return next_tokens(logits, states)
@@ -104,7 +104,7 @@ class Batch:
             return chosen
 
     def _fail_step(self, kv: KV, error: Exception) -> None:
-        """Fail rows after a failed forward pass: the longest row if memory ran out, otherwise all rows."""
+        """Handle a failed forward pass: fail the longest row if memory ran out, otherwise all rows."""
         gone = list(self.rows)
         if isinstance(error, torch.OutOfMemoryError):
             longest = max(range(len(self.rows)), key=kv.lengths.__getitem__)
@@ -115,7 +115,10 @@ class Batch:
         self._remove(gone)
 
     def _remove(self, gone: Sequence[AnswerJob]) -> None:
-        """Remove rows from the batch; store their KV cache in the prefix cache unless they failed."""
+        """Remove rows from the batch.
+
+        The KV cache of a removed row is stored in the prefix cache, unless the row failed.
+        """
         if self.kv is None or not gone:
             return
         for row in gone:

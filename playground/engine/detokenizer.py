@@ -1,6 +1,6 @@
-"""Decode token ids to text incrementally, for any kind of vocabulary.
+"""Incremental decoding of token ids to text, for any kind of vocabulary.
 
-Only the tokenizer's `decode` function is used.
+The tokenizer is accessed only through its `decode` function.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ TAIL = 8
 """Number of trailing ids decoded to check whether byte-level text ends with an incomplete character. A
 character takes at most four ids."""
 SCANNED_IDS, SCANNED_BLOCK = 2048, 256
-"""Number of ids to search for byte tokens, which are usually near the start of a vocabulary, and number of
-ids to decode per call."""
+"""Number of token ids to search for byte tokens, and number of ids to decode per call. Only the first ids are
+searched, since byte tokens are usually near the start of a vocabulary."""
 
 Decode = Callable[[Sequence[int]], str]
 
@@ -33,17 +33,17 @@ class Detokenizer:
 
     * Byte-level BPE (GPT-2, Llama 3, Qwen): the bytes of all tokens are joined before decoding, so only the
       last character can be incomplete.
-    * Byte fallback (Llama 2, Mistral, Gemma): a run of byte tokens such as ``<0x0A>`` is decoded as a whole.
-      If any part of the run is not valid UTF-8, every byte becomes U+FFFD. The text of a run, even if it is
-      only a newline, is therefore held back until another token ends the run.
+    * Byte fallback (Llama 2, Mistral, Gemma): a run of byte tokens such as ``<0x0A>`` is decoded in one
+      piece. If any part of the run is not valid UTF-8, every byte of the run becomes U+FFFD. The text of a
+      run, even a single newline, is therefore held back until another token ends the run.
 
     Example, byte fallback, with ``F0`` for the token ``<0xF0>``::
 
         fed      "▁Hi"  "▁"  F0  9F  98  80  F0  9F  98  81  "!"
         returns  " Hi"  " "  ""  ""  ""  ""  ""  ""  ""  ""  "😀😁!"
 
-    The kind of vocabulary is also detected using only `decode`: a byte that is never valid UTF-8 is appended,
-    and the decoded text shows which earlier tokens change.
+    The kind of vocabulary is detected by appending a byte token that is never valid UTF-8 and decoding the
+    result: with byte fallback, the text of the byte tokens before it changes.
     """
 
     def __init__(self, decode: Decode, prompt_ids: Sequence[int]) -> None:
@@ -51,8 +51,8 @@ class Detokenizer:
         Args:
             decode: a function that decodes ids like `tokenizer.decode`. It is called with ids from the prompt
                 and the answer, and with the first ids of the vocabulary.
-            prompt_ids: the token ids of the prompt. The last prompt token whose text is final is decoded
-                together with the answer, so that the answer keeps its leading space.
+            prompt_ids: the token ids of the prompt. Decoding starts at the last prompt token whose text is
+                final, so that the answer keeps its leading space.
         """
         self._decode = decode
         self._open: dict[int, bool] = {}  # cached results of `_is_open`, keyed by token id
@@ -71,8 +71,8 @@ class Detokenizer:
 
         Args:
             token: the token's id.
-            following: the id of the next token, if already known. If that token ends a run of bytes, the text
-                of the run is returned now instead of with the next token.
+            following: the id of the next token, if already known. If the next token ends a run of byte
+                tokens, the text of the run is returned now instead of one call later.
         """
         self._window.append(token)
         if len(self._window) - self._known == 1:
@@ -91,7 +91,10 @@ class Detokenizer:
         return self._accept(self._decode(self._window)) if self._window else ""
 
     def _accept(self, text: str) -> str:
-        """Return the text added to the decoding window, and shorten the window if it is too long."""
+        """Return the part of the window's text not returned before, and shorten the window if it is too long.
+
+        `text` is the decoded text of the whole window.
+        """
         new = text[self._returned :]
         if len(self._window) > LONGEST_WINDOW:
             # Keeping the last token preserves the leading space of the next one. The text of earlier bytes
@@ -116,9 +119,9 @@ class Detokenizer:
     def _is_open(self, token: int) -> bool:
         """Return whether a token is open, that is, has no text or has text that a later token may change.
 
-        Open tokens are byte tokens, tokens with part of a character, and control tokens. Control tokens do
-        not end a run of bytes because `decode` skips them. A token whose text is longer than one character is
-        not open and ends a run.
+        Open tokens are byte tokens, tokens that contain only part of a character, and control tokens. Control
+        tokens do not end a run of byte tokens because `decode` skips control tokens. A token that decodes to
+        several complete characters is not open and ends a run of byte tokens.
         """
         if token not in self._open:
             alone = self._decode([token])
@@ -134,7 +137,8 @@ class Detokenizer:
     def _is_byte(self, token: int, alone: str) -> bool:
         """Return whether a token whose text is at most one ASCII character is a byte-fallback token.
 
-        If so, appending a byte that is never valid in UTF-8 turns the token's text into U+FFFD as well.
+        The test appends a byte that is never valid in UTF-8 and decodes both tokens: the text of a
+        byte-fallback token then becomes U+FFFD as well.
         """
         # In most vocabularies, the 256 byte tokens are consecutive. FE and FF are never valid in UTF-8.
         beside = [token - ord(alone or " ") + byte for byte in (0xFE, 0xFF)]
@@ -149,7 +153,11 @@ class Detokenizer:
         return spoiled
 
     def _learn(self, token: int, alone: str) -> None:
-        """Add a token to `_bytes` if it is a raw byte, and clear the cached results for non-open tokens."""
+        """Record a token in `_bytes` if the token is a raw byte.
+
+        At most two raw bytes are recorded. Each new one changes the result of `_is_open` for other tokens, so
+        cached results for non-open tokens are discarded. `alone` is the token's text.
+        """
         if alone == REPLACEMENT and len(self._bytes) < 2:
             self._bytes.append(token)
             self._open = {id: is_open for id, is_open in self._open.items() if is_open}

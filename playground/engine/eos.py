@@ -12,7 +12,7 @@ from playground.types import AdapterStatus, InputError, StopRule
 
 
 def resolve_stop_tokens(tokenizer: Tokenizer, rule: StopRule) -> tuple[StopRule, frozenset[int]]:
-    """Resolve the tokens of a stop rule to token ids.
+    """Convert the tokens of a stop rule to token ids.
 
     Returns:
         The rule and the ids of its tokens. Tokens missing from the vocabulary are added to the rule's stop
@@ -30,9 +30,10 @@ def resolve_stop_tokens(tokenizer: Tokenizer, rule: StopRule) -> tuple[StopRule,
 
 
 def describe_stops(status: AdapterStatus, model: Model, library: Library) -> AdapterStatus:
-    """Add the EOS tokens and stop sequences of an adapter's chat lane to the adapter's status.
+    """Return an adapter's status, updated with the EOS tokens and stop sequences of its chat lane.
 
-    Also adds a warning if the adapter's chat format cannot be read or used.
+    A warning is added if the adapter's chat format cannot be read or used. If the status has an error, it is
+    returned unchanged.
     """
     if status.error is not None:
         return status

@@ -41,7 +41,10 @@ def explain_loading_failure(error: Exception, base: str) -> str:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Return whether an error means that GPU or CPU memory ran out. On CPU, PyTorch raises RuntimeError."""
+    """Return whether an error means that GPU or CPU memory ran out.
+
+    If CPU memory runs out, PyTorch raises a plain RuntimeError, which is recognised by its message.
+    """
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

@@ -36,12 +36,12 @@ class Decoder(Protocol):
 
 
 class Job(ABC):
-    """A unit of work for the decode thread: token ids to prefill with one adapter, and a result to report."""
+    """A unit of work for the decode thread, which prefills the job's token ids and reports a result."""
 
     is_urgent = True
-    """Whether a caller is waiting for the job."""
+    """Whether a caller is waiting for the job's result."""
     decodes = False
-    """Whether the job decodes tokens after the prefill, which extends its KV cache."""
+    """Whether the job continues with decoding after the prefill. Decoding extends the job's KV cache."""
 
     def __init__(self, prompt: Prompt) -> None:
         self.prompt = prompt
@@ -58,8 +58,8 @@ class Job(ABC):
         self.kv: KV | None = None
         """KV cache of the job; set from the first prefill chunk until the job finishes or joins the batch."""
         self.regime: Regime = ()
-        """RoPE regime under which the keys are computed; see `rope`. Keys depend on the regime as well as on
-        the token ids and the adapter."""
+        """RoPE regime (state of the rotary frequencies) under which the keys are computed; see `rope.Regime`.
+        Keys depend on the regime as well as on the token ids and the adapter."""
 
     @property
     def prefill_ids(self) -> list[int]:
@@ -78,7 +78,10 @@ class Job(ABC):
 
     @property
     def reusable(self) -> int:
-        """Number of leading token ids that may come from the prefix cache; their logits are not needed."""
+        """Maximum number of leading token ids that the job can take from the prefix cache.
+
+        The prefix cache contains no logits, so it cannot be used for positions whose logits the job needs.
+        """
         return len(self.prefill_ids) - 1
 
     @abstractmethod
@@ -89,7 +92,7 @@ class Job(ABC):
             False if there is nothing to prefill and the job is already finished.
 
         Raises:
-            InputError: the tokens do not fit in the context, or there are no tokens.
+            InputError: the tokens do not fit in the model's context, or the prompt has no tokens.
         """
 
     def needs_logits(self, end: int) -> bool:
@@ -180,7 +183,10 @@ class AnswerJob(Job):
         return not self.ended
 
     def end(self, finish: Finish, error: str | None = None) -> None:
-        """Emit any text held back so far, then the row's `Done` event."""
+        """Finish the row: emit any text held back so far, then the `Done` event.
+
+        Does nothing if the row has already finished.
+        """
         if self.ended:
             return
         self.ended, self.failed = True, finish == "error"
@@ -191,7 +197,7 @@ class AnswerJob(Job):
         self.outbox.put(Done(row=self.index, reply=self._reply(finish, error)))
 
     def sampling_row(self) -> Row:
-        """Return everything, apart from the logits, that is needed to choose the row's next token."""
+        """Return the sampling parameters and token ids needed to choose the row's next token."""
         return Row(self.request.sampling, self.ids, self.answer_ids, self.vocabulary)
 
     def _emit(self, text: str) -> None:
@@ -220,7 +226,7 @@ class ScoreJob(Job):
     def __init__(self, request: Request, reply: Reply, top: int) -> None:
         super().__init__(request.prompt)
         self.result: queue.SimpleQueue[list[TokenScore] | str] = queue.SimpleQueue()
-        """Queue that receives the scores, or the reason why the reply cannot be scored."""
+        """Queue that receives either the scores or the reason why the reply cannot be scored."""
         self._reply = reply
         self._top = top
         self._first = 0  # index of the reply's first token in `ids`
@@ -231,7 +237,7 @@ class ScoreJob(Job):
     def reusable(self) -> int:
         """Number of prompt ids minus one; see `Job.reusable`.
 
-        The logits at the last prompt id are needed for the first score.
+        The logits at the last prompt token are needed to score the reply's first token.
         """
         return self._first - 1
 

@@ -1,10 +1,11 @@
-"""KV cache for a batch of rows, which grows in place, and the prefix cache.
+"""The KV cache for a batch of rows, and the prefix cache.
 
 This is the only module that uses Transformers' cache classes. A batch keeps its rows right-aligned in shared
 buffers, so that the newest token of every row is in the same column and one forward pass serves all rows. The
 columns before a shorter row are padding, which the attention mask hides. All layers keep all positions,
-including sliding-window layers. The window mask compares columns; since rows are right-aligned, the distance
-between two columns equals the distance between their positions, and the window is exact.
+including sliding-window layers. The mask for a sliding window compares column indices. Since rows are
+right-aligned, the distance between two columns of a row equals the distance between the two positions, so the
+window covers exactly the right positions.
 
     Dimensions: B rows, L layers, H key/value heads, T positions, D head size
 """
@@ -23,9 +24,9 @@ from transformers import PreTrainedConfig
 from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
 
 SPARE_COLUMNS = 64
-"""Number of free columns for new tokens in a new buffer; a full buffer doubles in size."""
+"""Number of free columns, reserved for new tokens, in a newly created buffer."""
 MOST_GROWTH = 1024
-"""Maximum number of columns added when a full buffer grows, so that long buffers do not double in size."""
+"""Maximum number of columns by which a full buffer grows. Buffers with fewer columns double in size."""
 
 LayerKV = tuple[Tensor, Tensor]
 """Keys and values of one row in one layer, each of shape (H, T, D)."""
@@ -62,7 +63,7 @@ class _Layer(CacheLayerMixin):
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
     ) -> tuple[Tensor, Tensor]:
-        """Write the new columns of shape (B, H, new, D), and return views of all columns in use."""
+        """Write the new columns of shape (B, H, new, D), and return views of all columns written so far."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         assert self.keys is not None
@@ -107,8 +108,8 @@ class BatchKV(Cache):
 
         Args:
             layers: number of layers.
-            rows: the keys and values of each row, by layer. If `rows` is empty, the batch has a single empty
-                row.
+            rows: for each row, the keys and values of every layer. If `rows` is empty, the batch has a single
+                empty row.
         """
         self._columns = _Columns()
         super().__init__(layers=[_Layer(self._columns) for _ in range(layers)])
@@ -133,8 +134,8 @@ class BatchKV(Cache):
     def from_buffers(cls, buffers: Sequence[LayerKV], length: int) -> BatchKV:
         """Create a one-row batch whose first `length` positions are in `buffers`.
 
-        Each buffer has shape (1, H, columns, D). New positions are written to the following columns of the
-        same buffers while there is room.
+        Each buffer has shape (1, H, columns, D). New positions are written to the remaining columns of the
+        same buffers until these are full.
         """
         batch = cls(len(buffers))
         batch.lengths, batch.used = [length], length
@@ -176,7 +177,7 @@ class BatchKV(Cache):
         return [(layer.keys, layer.values) for layer in self.layers]
 
     def mask(self, new: int) -> Tensor | None:
-        """Return a padding mask of shape (B, used + new) for attention, or None if there is no padding."""
+        """Return the attention mask for padding, of shape (B, used + new), or None if there is no padding."""
         if len(set(self.lengths)) == 1:
             return None
         columns = torch.arange(self.used + new)
@@ -246,8 +247,9 @@ class Entry:
     """Keys and values of each layer, of shape (1, H, columns, D). The first `len(ids)` columns belong to the
     entry."""
     appendable: bool
-    """Whether the columns after the entry are free. The first batch that continues the whole entry may write
-    to them without changing the entry; every other batch copies the entry."""
+    """Whether the buffers' columns after the entry are free. If so, the first batch that continues the whole
+    entry writes its new columns there, which does not change the entry. Every other batch copies the
+    entry."""
 
     @property
     def bytes(self) -> int:
@@ -255,7 +257,10 @@ class Entry:
         return sum(_count_bytes(keys) + _count_bytes(values) for keys, values in self.buffers)
 
     def begin(self, length: int) -> BatchKV:
-        """Create a one-row batch from the first `length` positions, without copying them if possible."""
+        """Create a one-row batch from the entry's first `length` positions.
+
+        The positions are copied unless the batch continues the whole entry and the entry is `appendable`.
+        """
         if length == len(self.ids) and self.appendable:
             self.appendable = False
             return BatchKV.from_buffers(self.buffers, length)
@@ -266,14 +271,14 @@ class Entry:
 class PrefixStore:
     """The prefix cache: a size-limited LRU cache of keys and values, keyed by owner and token ids.
 
-    For the same tokens, keys and values differ between the base model and each adapter. With scaled
-    positions, they also differ between sequences of different lengths. The owner of an entry is therefore an
-    adapter together with a regime (see `rope`). An entry also serves all of its prefixes, so entries that are
-    prefixes of other entries are not kept.
+    For the same tokens, the base model and each adapter compute different keys and values. If positions are
+    scaled by the sequence length, the keys also differ between sequences of different lengths. The owner of
+    an entry is therefore an adapter (or None for the base model) together with a RoPE regime (see `rope`). An
+    entry can be used for any prefix of its ids, so entries that are prefixes of other entries are not kept.
 
-    Each owner's entries are also kept sorted by token ids: the entry that shares the longest prefix with a
-    sequence is adjacent to the sequence's insertion point. With several thousand entries, comparing a
-    sequence with every entry took a third of the decode thread's time.
+    Each owner's entries are also kept sorted by token ids, so that the entry that shares the longest prefix
+    with a sequence is next to the sequence's insertion point. Without this order, each sequence had to be
+    compared with every entry, which took a third of the decode thread's time with several thousand entries.
     """
 
     def __init__(self, limit: int) -> None:
@@ -308,16 +313,16 @@ class PrefixStore:
             [1 2 3] [5 6]   [1 2 3 4]    [1 2 3 4] [5 6]          [1 2 3 4] covers [1 2 3]
             [1 2 3] [5 6]   [1 2 4]      [1 2 3] [1 2 4] [5 6]    neither covers the other
 
-        Comparing `ids` with the entries directly before and after it is enough, because any list that sorts
+        It is enough to compare `ids` with its two neighbours in the sorted order, because any list that sorts
         between [1 2] and [1 2 3], or between [1 2 3] and [1 2 3 4], also starts with the shorter list.
 
         Args:
             owner: the owner of the keys and values, which is part of the cache key.
-            ids: one id for each position.
+            ids: the row's token ids, one for each position.
             kv: the batch that contains the row. The buffers of a one-row batch are stored without copying; a
                 row of a larger batch is copied.
             index: index of the row in the batch.
-            ended: whether nothing more will be written to a one-row batch.
+            ended: whether a one-row batch is complete, so that the columns after its last position stay free.
         """
         wanted = _sortable_ids(ids)
         if isinstance(kv, PlainKV) or not len(wanted):

@@ -13,11 +13,11 @@ weights. Which implementation comes closest to this bound depends on the CPU. We
                     oneDNN            4.9   7.8  10.0  12.8
                     packed            5.3   4.3   7.0  11.8
 
-`F.linear` uses MKL, which is slow on non-Intel CPUs. On such CPUs, large weights are packed for oneDNN, which
-computes up to four rows in the time of one, and is as fast as MKL on long prompts. Packed weights replace the
-original ones, so they need no additional memory. A weight that is also used elsewhere, such as an output
-layer tied to the embeddings, is not packed. Small weights are not packed either: for 192x192, a oneDNN call
-takes 42 us, compared with 22 us for the alternatives.
+`F.linear` uses MKL, which is slow on non-Intel CPUs. On such CPUs, large weights are packed for oneDNN.
+oneDNN computes up to four rows in the time of one, and is as fast as MKL on long prompts. Packed weights
+replace the original weights, so no additional memory is needed. A weight that is also used elsewhere, such as
+an output layer tied to the embeddings, is not packed. Small weights are not packed either: for 192x192, a
+oneDNN call takes 42 us, compared with 22 us for the alternatives.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ Product = Callable[[nn.Linear, Tensor], Tensor]
 """A function that computes a layer's output of shape (..., out) from its input of shape (..., in)."""
 
 LARGE = 1_000_000
-"""Minimum number of weight elements for which oneDNN is faster despite its call overhead."""
+"""Minimum number of elements in a weight matrix for which oneDNN is faster despite its call overhead."""
 FEW = (3, 12)
-"""Row counts for the trial run. Together, these counts cover every implementation's code paths for small
-batches."""
+"""Numbers of tokens in the trial forward passes. Together, these passes cover every implementation's code
+paths for small batches."""
 PACKED_FOR = 4
 """Number of rows for which packed weights are optimised. Packed weights also work with any other number of
 rows."""
@@ -83,7 +83,8 @@ class Linears:
     def fit(self, run: Callable[[int], object]) -> bool:
         """Return whether the model works with the column-major outputs that the faster layers produce.
 
-        Models that view a layer's output as complex numbers (Llama 4, DeepSeek-V2) do not.
+        Models that view a layer's output as complex numbers (Llama 4, DeepSeek-V2) fail in the trial passes,
+        in which case the result is False.
 
         Args:
             run: function that runs a forward pass of the model over the given number of tokens.
@@ -112,7 +113,8 @@ def _is_float32_on_cpu(weight: Tensor) -> bool:
 def _multiply_by_mkl(layer: nn.Linear, x: Tensor) -> Tensor:
     """Multiply by a weight matrix using MKL on Intel CPUs with AVX-512.
 
-    Up to 3 rows take as long as a single row. For 8 to 16 rows, the transposed product is faster.
+    Multiplying 2 or 3 rows takes as long as multiplying one. For 8 to 16 rows, the transposed product is
+    faster.
     """
     if 8 <= x.numel() // x.shape[-1] <= 16:
         return _multiply_transposed(layer, x)
@@ -155,7 +157,7 @@ def _multiply_packed(packed: Tensor, layer: nn.Linear, x: Tensor) -> Tensor:
 
 
 def _copy_from_file(model: nn.Module) -> None:
-    """Copy all unpacked weights to new memory, so that the weights file can be unmapped."""
+    """Copy all unpacked weights to new memory, so that the memory-mapped weights file can be released."""
     for parameter in model.parameters():
         if parameter.device.type == "cpu" and parameter.stride() != (0,) * parameter.dim():
             parameter.data = parameter.data.clone()

@@ -65,15 +65,15 @@ Result = TypeVar("Result")
 class LoadingCancelled(BaseException):
     """Raised when the engine is closed while it is loading its model.
 
-    This is a BaseException, so that library code does not swallow it.
+    The class derives from BaseException so that `except Exception` in library code does not catch it.
     """
 
 
 class LocalEngine:
     """An `Engine` that runs a model on this machine's CPU or GPU.
 
-    The constructor returns immediately; the decode thread loads the model and then serves jobs. The module
-    docstring gives an overview.
+    The constructor returns immediately; the decode thread loads the model and then serves jobs. See the
+    module docstring for an overview.
     """
 
     def __init__(self, settings: Settings, library: Library) -> None:
@@ -189,7 +189,7 @@ class LocalEngine:
                     return self._stop_reason()
 
     def _end_unfinished(self, rows: Sequence[AnswerJob], outbox: queue.SimpleQueue[Event]) -> Iterator[Event]:
-        """Fail the rows left unfinished by a dead decode thread, and yield the remaining events."""
+        """After the decode thread has died, fail the unfinished rows and yield the remaining events."""
         for row in rows:
             row.fail(self._stop_reason())
         while not outbox.empty():
@@ -216,7 +216,7 @@ class LocalEngine:
             self._fail_all(CLOSED)
 
     def _loop(self) -> None:
-        """Accept new jobs, then do one step of work."""
+        """Accept new jobs, then advance the scheduler by one step."""
         scheduler = self._scheduler
         self._admit(block=scheduler is None or scheduler.is_idle)
         if scheduler is not None:
@@ -226,7 +226,7 @@ class LocalEngine:
         """Move jobs from the inbox to the scheduler.
 
         Args:
-            block: whether to wait for the first job because there is no other work.
+            block: whether to wait for a job if the inbox is empty. Set when there is no other work.
         """
         while True:
             try:
@@ -244,7 +244,7 @@ class LocalEngine:
                 self._scheduler.admit(job)
 
     def _wait_for_job(self) -> Job | None:
-        """Wait for the next job; after `IDLE` seconds, return freed memory to the operating system."""
+        """Wait for the next job, and release freed memory if none arrives within `IDLE` seconds."""
         try:
             return self._inbox.get(timeout=IDLE)
         except queue.Empty:

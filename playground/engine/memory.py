@@ -13,7 +13,7 @@ M_ARENA_MAX = -8
 
 
 def _find(name: str) -> Callable[..., int] | None:
-    """Return a C library function, or None if the library is not glibc and lacks this function."""
+    """Return the C library's function `name`, or None if the library does not have it."""
     try:
         library: Any = ctypes.CDLL(None)
         return cast(Callable[..., int], getattr(library, name))
@@ -28,8 +28,8 @@ def share_freed_memory() -> None:
     """Make all threads of this process share a few memory arenas. Must be called before threads start.
 
     By default, glibc creates up to eight arenas per CPU core, and memory freed in one arena is not reused by
-    another. The page's threads never allocate at the same time, so they do not benefit from separate arenas.
-    With separate arenas, memory usage doubled after an hour of use.
+    another. The threads that serve the page never allocate at the same time, so separate arenas have no
+    benefit. With separate arenas, memory usage doubled within an hour of use.
     """
     if _option is not None:
         _option(M_ARENA_MAX, POOLS)
