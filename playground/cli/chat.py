@@ -67,9 +67,9 @@ class SamplingOptions:
     )
 
     def apply_to(self, suggested: Sampling) -> Sampling:
-        """Return `suggested` with the given parameters applied.
+        """Return a copy of `suggested` in which the parameters given on the command line are replaced.
 
-        The stop sequences in `suggested` are always replaced, even if no stop sequences are given.
+        Stop sequences in `suggested` are removed even if none are given on the command line.
         """
         given = {name: value for name, value in vars(self).items() if value is not None}
         return dataclasses.replace(suggested, **given | {"stop": tuple(self.stop or ())})

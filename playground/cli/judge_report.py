@@ -52,7 +52,9 @@ def verdicts_json(conversation: Conversation, judged: Sequence[tuple[int, Verdic
 
 
 def _panels(conversation: Conversation, judged: Sequence[tuple[int, Verdict]]) -> list[Panel]:
-    """Return each panel's agreement and its judges' biases, measured over the whole conversation."""
+    """Return, for each panel of judges, the agreement between its judges and each judge's biases, measured
+    over the whole conversation.
+    """
     majorities = dict.fromkeys((verdict.judge, verdict.rubric) for _, verdict in judged if verdict.panel)
     boards = [build_board([conversation], judge, rubric) for judge, rubric in majorities]
     return [each.panel for each in boards if each.panel is not None]

@@ -37,9 +37,8 @@ def number_option(name: str, help: str) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
-    """Option for the database's location.
-
-    Field names here and in the classes below match the setting names.
+    """Command-line option for the database's location. Here and in subclasses, each field is named after the
+    setting that it sets.
     """
 
     data_dir: Annotated[

@@ -12,7 +12,9 @@ from playground.lanes.spec import format_spec, parse_spec
 from playground.types import SAMPLING_NAMES, DemoSet, InputError
 
 CHAT_OPTIONS = ("system", "instruction", "template", "think")
-"""Options of chat-format lanes that have controls on the page, apart from template variables."""
+"""Options of chat-format lanes that have their own controls on the page. Template variables share one control
+and are not included.
+"""
 RESERVED = {"adapter", "stop", "overflow", *DEMONSTRATION_OPTIONS, *CHAT_OPTIONS, *SAMPLING_NAMES}
 """Reserved names that template variables in a lane spec cannot use."""
 
@@ -192,7 +194,7 @@ def read_variables(text: str) -> dict[str, str]:
     """Parse chat template variables such as ``enable_thinking=false``.
 
     Raises:
-        InputError: the text is not name=value pairs, or a name is a lane option.
+        InputError: the text does not consist of name=value pairs, or a name is reserved for a lane option.
     """
     try:
         variables = parse_spec(f":{text}")[1]

@@ -120,7 +120,7 @@ def find_decoding(spec: str) -> set[str]:
 def _find_class(name: str, options: dict[str, str], shelf: LaneShelf) -> AlignerClass:
     """Return the aligner class for a lane's name.
 
-    If the lane is named after an adapter, set the `adapter` option.
+    If the lane is named after an adapter, set the option `adapter` to its name.
     """
     named = classes_by_name()
     if name in named:

@@ -1,4 +1,4 @@
-"""Metadata of LoRA adapters, available without loading their weights, and their chat formats."""
+"""Metadata and chat formats of LoRA adapters, which can be read without loading the adapters' weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class ChatFormat:
-    """The prompt format of a fine-tuned model, defined by a Jinja chat template and its special tokens."""
+    """A model's prompt format, defined by a Jinja chat template and the tokenizer's special tokens."""
 
     template: str
     """Jinja source of the template, as in a Hugging Face tokenizer's `chat_template`."""
@@ -18,14 +18,14 @@ class ChatFormat:
     name: str = ""
     """The template's name, if the tokenizer has several templates; "" if the tokenizer has only one."""
     special_tokens: tuple[tuple[str, str], ...] = ()
-    """The tokenizer's special tokens, as (template variable, text) pairs. Empty in documents from earlier
-    versions, which only have `bos_token` and `eos_token`.
+    """The tokenizer's special tokens, as (template variable, text) pairs. Empty in documents saved by earlier
+    versions, which contain only `bos_token` and `eos_token`.
     """
     ends: tuple[str, ...] = ()
-    """The special tokens that the template adds directly after an assistant message or, if it adds none, the
-    text that it adds there.
+    """End markers: the special tokens that the template inserts directly after an assistant message or, if it
+    inserts only plain text there, that text.
 
-    Text that begins with a newline only ends an answer at the start of a line.
+    Plain text that begins with a newline ends an answer only where it occurs at the start of a line.
     """
     problem: str = ""
     """One-sentence reason why prompts cannot be rendered in this format; "" if there is no problem."""
@@ -38,7 +38,7 @@ class ChatFormat:
 
     @property
     def token_variables(self) -> dict[str, str]:
-        """The template variables for special tokens, mapped to the tokens' text."""
+        """The text of each special token, keyed by the token's template variable."""
         if self.special_tokens:
             return dict(self.special_tokens)
         return {"bos_token": self.bos_token, "eos_token": self.eos_token}
@@ -46,20 +46,20 @@ class ChatFormat:
 
 @dataclass(frozen=True, kw_only=True)
 class AdapterCard:
-    """Metadata of a LoRA adapter, available without loading its weights."""
+    """Metadata of a LoRA adapter, which can be read without loading the adapter's weights."""
 
     name: str
     source: str
-    """Folder or Hugging Face Hub ID of the adapter's files."""
+    """Local folder or Hugging Face Hub ID from which the adapter is loaded."""
     base_model: str
     """The base model that the adapter was trained on, according to its card or PEFT's adapter_config.json."""
     label: str
     description: str = ""
     chat_format: ChatFormat | None = None
-    """The chat format named in the card, or a partial format from the tokenizer's files.
+    """The chat format named in the card or, failing that, the format read from the tokenizer's files.
 
-    `Library.chat_format` completes a partial format. None if the adapter has no default template and its card
-    names no format.
+    A format read from the tokenizer's files can lack special tokens; `Library.chat_format` returns the
+    complete format. None if the adapter has no default template and its card names no format.
     """
     tokenizer: str = ""
     """The folder that contains the adapter's own chat template and tokenizer; "" if the adapter has neither,

@@ -25,7 +25,9 @@ class Answer:
     """The exact request; None if the aligner could not render a prompt."""
     reply: Reply
     version: int = 0
-    """Zero-based index of this answer among the lane's answers to this turn, in request order."""
+    """Zero-based index of this answer among all of the lane's answers to this turn, in the order in which the
+    answers were requested.
+    """
 
     @property
     def text(self) -> str:
@@ -44,24 +46,24 @@ class Turn:
     versions: tuple[tuple[Answer, ...], ...] = ()
     """All answers of each lane, including the selected one; () if no lane has more than one answer."""
     histories: tuple[int | None, ...] = ()
-    """For each lane, the lane whose earlier answers were in its prompt, or None if that lane has been removed
-    since; () if every lane used its own history.
+    """For each lane, the index of the lane whose earlier answers the prompt contained, or None if the lane at
+    that index has since been removed. () if every lane's prompt contained the lane's own earlier answers.
     """
 
     def history_lane(self, lane: int) -> int | None:
-        """Return the lane whose earlier answers were in this lane's prompt, or None if that lane has been
-        removed since.
+        """Return the index of the lane whose earlier answers the prompt of `lane` contained, or None if the
+        lane at that index has since been removed.
         """
         return self.histories[lane] if self.histories else lane
 
     def all(self, lane: int) -> tuple[Answer, ...]:
-        """Return all of a lane's answers to this turn, in request order."""
+        """Return all of a lane's answers to this turn, in the order in which the answers were requested."""
         return self.versions[lane] if self.versions else (self.answers[lane],)
 
     def select(self, answer: Answer, lane: int) -> Turn:
-        """Return the turn with `answer` selected in a lane.
+        """Return a copy of the turn in which `answer` is the selected answer of `lane`.
 
-        `answer` can be an existing, new or continued version.
+        `answer` replaces the lane's answer with the same version number; if there is none, it is added.
         """
         answers = (*self.answers[:lane], answer, *self.answers[lane + 1 :])
         versions = [self.all(each) for each in range(len(self.answers))]
@@ -70,9 +72,9 @@ class Turn:
         return dataclasses.replace(self, answers=answers, versions=tuple(versions) if several else ())
 
     def rearrange(self, lanes: Sequence[int]) -> Turn:
-        """Return the turn with its lanes reordered, removed or duplicated.
+        """Return a copy of the turn whose lanes are those at the indices `lanes`, in this order.
 
-        Verdicts refer to lanes by position, so they are only kept if no lane changes its position.
+        Verdicts refer to lanes by index, so the verdicts are discarded unless all lanes keep their indices.
         """
         kept = [lane for lane in lanes if lane < len(self.answers)]
         same = tuple(kept) == tuple(range(len(self.answers)))
@@ -106,9 +108,9 @@ class Conversation:
     def history(self, lane: int) -> tuple[Message, ...]:
         """Return a lane's history as alternating user and assistant messages.
 
-        A turn is omitted if its answer failed or was stopped before any text was generated, because an empty
-        answer would not be the model's own output. An empty answer is kept if the model generated its
-        end-of-sequence token first.
+        A turn is omitted if generation failed or was stopped before it produced any text, because the model
+        did not itself give an empty answer. If the model did, by ending its answer immediately, the turn is
+        kept.
         """
         messages: list[Message] = []
         for turn in self.turns:

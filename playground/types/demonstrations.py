@@ -13,7 +13,7 @@ from playground.types.json import canonical, to_json
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
-    """A query and its demonstrated answer."""
+    """A query and its answer, as shown in a demonstration."""
 
     query: str
     answer: str | None
@@ -44,8 +44,8 @@ class DemoSet:
     """Verbatim text before the first demonstration; can be empty."""
     demos: tuple[Demo, ...]
     format: str = "fenced"
-    """The family of block markers, given as a key of `demonstrations.families.FAMILIES`; "fenced" is URIAL's
-    ``# Query:`` / ``# Answer:`` with fences.
+    """The prompt family, which determines the block markers; a key of `demonstrations.families.FAMILIES`;
+    "fenced" is URIAL's ``# Query:`` / ``# Answer:`` with fences.
     """
     meant_for: str = ""
     """The models for which the set was written, as display text."""
@@ -59,8 +59,8 @@ class DemoSet:
 
     @property
     def whole(self) -> bool:
-        """Whether the prompt file could not be parsed, so that its text is used as a whole and cannot be
-        edited.
+        """Whether the prompt file could not be parsed into demonstrations, so that its text is used verbatim
+        and cannot be edited.
         """
         return self.text is not None and not self.demos
 
@@ -76,13 +76,13 @@ class DemoSet:
         return hashlib.sha256(canonical(to_json(shapes)).encode()).hexdigest()
 
     def take(self, n: int) -> DemoSet:
-        """Return a set with the first `n` demonstrations.
+        """Return a copy of the set that contains only the first `n` demonstrations.
 
-        As a result, k-shot sets are nested and share prefixes. A multi-turn demonstration counts as one. If
-        `n` is the number of demonstrations, the set itself is returned.
+        A smaller selection is always a prefix of a larger one, so their prompts share a prefix. A multi-turn
+        demonstration counts as one. If `n` is the number of demonstrations, the set itself is returned.
 
         Raises:
-            InputError: `n` is negative, the set has fewer demonstrations, or the set is `whole`.
+            InputError: `n` is negative, the set has fewer than `n` demonstrations, or the set is `whole`.
         """
         if self.whole:
             raise InputError(
@@ -97,8 +97,8 @@ class DemoSet:
         return self if n == len(self.demos) else self.with_changes(demos=self.demos[:n])
 
     def with_changes(self, **changes: Any) -> DemoSet:
-        """Return a copy of the set with changed fields and without the verbatim text, which no longer
-        matches.
+        """Return a copy of the set with the given fields changed. The copy has no verbatim text, because that
+        text would no longer match the fields.
         """
         return dataclasses.replace(self, text=None, note="", **changes)
 

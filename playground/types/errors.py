@@ -1,4 +1,4 @@
-"""The two exceptions whose message is shown to the user: invalid input and external failures."""
+"""The two exception types whose messages are shown to the user, for invalid input and external failures."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ class InputError(ValueError):
 
 
 class OutsideError(RuntimeError):
-    """Raised for external failures, such as a full disk. The message has the same form as in `InputError`."""
+    """Raised for external failures, such as a full disk. The message is one sentence, as in `InputError`."""

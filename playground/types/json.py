@@ -11,12 +11,14 @@ JSON_KEYS: Mapping[str, Mapping[str, str]] = {
     "Prompt": {"prefill": "start"},
     "Verdict": {"calls": "games"},
 }
-"""JSON keys that differ from the field names, by class name. These keys keep existing documents readable."""
+"""JSON keys that differ from the field names, by class name. These fields have been renamed, but their JSON
+keys have not, so that existing documents remain readable.
+"""
 
 
 def to_json(value: Any) -> Any:
-    """Convert a value to JSON data: dataclasses become objects, tuples become lists, and aligners get a
-    `kind`.
+    """Convert a value to JSON data: dataclasses become objects, tuples become lists, and aligners get an
+    additional key `kind`.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         keys = JSON_KEYS.get(type(value).__name__, {})

@@ -29,12 +29,12 @@ empty, the call failed, the user cancelled the judgment, or the judgment has not
 
 
 SETTLED: tuple[Outcome, ...] = ("win", "tie", "both-bad", "inconsistent", "scored")
-"""The outcomes that are verdicts on the answers."""
+"""The outcomes that are verdicts on the answers. Every other outcome means that there is no verdict."""
 
 
 Scope = Literal["turn", "conversation"]
-"""The scope of a judgment, which is either one turn's answers in context or the whole conversation up to that
-turn.
+"""The scope of a judgment: either the answers in one turn, given the preceding conversation, or the whole
+conversation up to that turn.
 """
 
 
@@ -53,14 +53,14 @@ class JudgeCall:
     """A judge call, consisting of the lanes whose answers were shown, the exact request, and the reply."""
 
     shown: tuple[int, ...]
-    """The lanes whose answers were shown, in prompt order: the first is "A"."""
+    """Indices of the lanes whose answers were shown, in prompt order. The first answer is labelled "A"."""
     outcome: Outcome
     winner: int | None = None
-    """The better lane, if `outcome` is "win"."""
+    """Index of the better lane if `outcome` is "win", else None."""
     score: float | None = None
     aspects: tuple[Aspect, ...] = ()
     reason: str | None = None
-    """The judge's reasons, without the verdict and its formatting."""
+    """The reasons given in the judge's reply, without the verdict and its markup."""
     messages: tuple[tuple[str, str], ...] = ()
     """The messages sent, as (role, text) pairs; empty for votes and for the reference judge."""
     parameters: str | None = None
@@ -81,23 +81,25 @@ class JudgeCall:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """A verdict on a turn's answers by a model, the reference rule, or a person's vote."""
+    """A verdict on a turn's answers, given by a judge model, the reference judge or a person's vote."""
 
     id: str
     judge: str
-    """"human", "reference", the name of the judge model, or "majority of" followed by several names."""
+    """Author of the verdict: "human", "reference", the name of the judge model, or "majority of" followed by
+    several names.
+    """
     server: str | None = None
     """The base URL of the judge model's server."""
     rubric: str
     scope: Scope = "turn"
     lanes: tuple[int, ...]
     judged: tuple[str, ...]
-    """Hash of the judged text for each of `lanes` (see `rubrics.candidates`). The verdict only applies to
-    these answers.
+    """Hash of the judged text, for each of `lanes` (see `rubrics.candidates`). The verdict applies only to
+    answers with the same hash.
     """
     outcome: Outcome
     winner: int | None = None
-    """The better lane, if `outcome` is "win"."""
+    """Index of the better lane if `outcome` is "win", else None."""
     scores: tuple[float | None, ...] = ()
     """Mean score over all samples for each of `lanes`; None (never 0) if there is no score."""
     scale: tuple[float, float] | None = None
@@ -112,7 +114,7 @@ class Verdict:
     error: str | None = None
     """One-sentence error message, if the outcome is not in `SETTLED`."""
     by: str | None = None
-    """For votes, the voter's id. It is only used to replace an earlier vote by the same voter."""
+    """For votes, the voter's id, which is used only to replace an earlier vote by the same voter."""
     blind: bool = False
     """For votes, whether the lane names were hidden from the voter."""
     panel: tuple[str, ...] = ()

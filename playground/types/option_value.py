@@ -17,5 +17,5 @@ class Quoted(str):
 
 
 def is_scalar(value: str) -> bool:
-    """Return whether unquoted text is a number, true, false or null."""
+    """Return whether an unquoted value is a JSON scalar: a number, true, false or null."""
     return _SCALAR.fullmatch(value) is not None and len(value) <= _LONGEST_SCALAR

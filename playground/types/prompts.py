@@ -10,23 +10,23 @@ from typing import Any, Literal
 from playground.types.messages import Message
 
 StopName = Literal["", "own", "paper"]
-"""Where an answer in a URIAL format is truncated.
+"""Where an answer in a URIAL prompt format is cut off.
 
-"own": at the format's user header, or at the fence that closes the answer's block. "paper": at the first
-occurrence of a stop sequence from the authors' published code, anywhere in the answer.
+"own" cuts at the format's user header or at the fence that closes the answer's block. "paper" cuts at the
+first occurrence, anywhere in the answer, of a stop sequence from the authors' published code.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class StopRule:
-    """The rule that ends an answer, in addition to the model's end-of-sequence token.
+    """The rule that determines where an answer ends, in addition to the model's end-of-sequence token.
 
-    `engine.text.Cutter` implements and documents the rule.
+    The rule is implemented by `engine.text.Cutter`, whose docstring describes it in detail.
     """
 
     name: StopName = "own"
-    """How `fence` and `headers` are used; "" in documents from earlier versions, which used a different
-    rule.
+    """Determines how `fence` and `headers` are applied. "" marks documents saved by an earlier version, which
+    applied a different rule.
     """
     fence: str = ""
     """The line that closes the answer's block; "" in formats without fences."""
@@ -45,24 +45,24 @@ class StopRule:
 PartKind = Literal["instruction", "demonstration", "history", "message", "cue", "start", "text"]
 """The kind of a prompt part.
 
-"cue" is the text that introduces the answer, "start" is the answer's prefill, and "text" is text that cannot
-be split into other parts.
+"cue" is the text that introduces the answer, "start" is the answer's prefill, and "text" is text that could
+not be divided into the other kinds of parts.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A part of a prompt's text, for display. It begins where the previous part ends."""
+    """A section of a prompt's text, used for display. Each part begins where the previous part ends."""
 
     kind: PartKind
     end: int
     """End offset in the prompt's text, in characters."""
     number: int | None = None
-    """Number of the demonstration or history turn, from 1."""
+    """Number of the demonstration or history turn, counted from 1; None for parts without a number."""
 
 
 Piece = tuple[PartKind, int | None, str]
-"""One of the pieces from which a prompt is built, as (kind, number, text)."""
+"""A piece of prompt text with its part kind and number, as (kind, number, text)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,19 +76,18 @@ class Prompt:
     bos: bool = True
     """Whether to prepend the tokenizer's beginning-of-sequence token, if it has one."""
     control_tokens: bool = False
-    """Whether control tokens spelled out in `text` (such as ``</s>``) are tokenized as control tokens, as
-    chat templates require. If False, they are tokenized as plain characters.
+    """Whether control tokens spelled out in `text`, such as ``</s>``, are encoded as single control tokens,
+    as chat templates require. If False, they are tokenized as ordinary text.
     """
     prefill: str = ""
-    """The prefill, that is, the text at the end of the prompt with which the answer begins; "" if there is
-    none.
+    """The prefill: the beginning of the answer, placed at the end of the prompt. "" if there is no prefill.
     """
     parts: tuple[Part, ...] = field(default=(), compare=False)
-    """The parts that make up the text, in order. Empty in documents from earlier versions."""
+    """The parts that make up the text, in order. Empty for prompts saved by earlier versions."""
 
     @classmethod
     def of(cls, pieces: Iterable[Piece], **rest: Any) -> Prompt:
-        """Build a prompt by concatenating `pieces`. `rest` contains the remaining fields."""
+        """Build a prompt by concatenating `pieces`. `rest` sets the prompt's other fields."""
         text, parts = "", []
         for kind, number, piece in pieces:
             text += piece
@@ -97,7 +96,7 @@ class Prompt:
         return cls(text=text, parts=tuple(parts), **rest)
 
     def with_prefill(self, prefill: str) -> Prompt:
-        """Return the prompt with a prefill appended. The model continues the answer from there."""
+        """Return a copy of the prompt with a prefill appended, so that the model continues from the prefill."""
         if not prefill:
             return self
         text = self.text + prefill
@@ -119,9 +118,10 @@ class Token:
 
 
 def number_messages(messages: Sequence[Message]) -> Iterator[tuple[PartKind, int | None, Message]]:
-    """Yield each message with its part kind and number.
+    """Yield each message with its part kind and turn number.
 
-    The last message is the one to answer; all other messages belong to history turns.
+    A final user message has the kind "message" and no number. All earlier messages have the kind "history"
+    and the number of their turn, counted from 1.
     """
     turn = 0
     for at, message in enumerate(messages):

@@ -49,17 +49,18 @@ class Reply:
 
 @dataclass(frozen=True, kw_only=True)
 class Delta:
-    """Event with new text for one row. Text is never retracted once it has been sent."""
+    """Event that delivers new text for one row. Text is never retracted once it has been sent."""
 
     row: int
     text: str
     reply: Reply
-    """The reply so far, including the new text. The reply's `finish` is ""."""
+    """The reply so far, including the new text. The reply's `finish` is "", because the row has not finished.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """Event that marks the end of one row. Sent exactly once per row."""
+    """Event that reports that a row has finished or failed. Sent exactly once per row."""
 
     row: int
     reply: Reply

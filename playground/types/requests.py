@@ -11,14 +11,14 @@ from playground.types.sampling import Sampling
 
 @dataclass(frozen=True, kw_only=True)
 class LeftOut:
-    """What was omitted from a prompt to make it fit the context."""
+    """The numbers of turns and demonstrations omitted from a prompt so that it fits into the context."""
 
     turns: int = 0
     """Number of omitted turns, starting from the oldest."""
     demos: int = 0
     """Number of omitted demonstrations, starting from the last."""
     tokens: int
-    """Length of the complete prompt in tokens."""
+    """Length in tokens of the prompt before anything was omitted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class Request:
     prompt: Prompt
     sampling: Sampling
     left_out: LeftOut | None = None
-    """What was omitted from the prompt; None if the prompt is complete."""
+    """What was omitted from the prompt; None if nothing was omitted."""
 
     @property
     def stop(self) -> StopRule:

@@ -18,7 +18,7 @@ class Sampling:
     """Decoding parameters for a lane. The defaults select plain greedy decoding.
 
     Raises:
-        InputError: a value is out of range; the message names the range.
+        InputError: a value is out of range; the message states the valid range.
         TypeError: a parameter name is unknown, for example because it is misspelled.
     """
 
@@ -29,8 +29,8 @@ class Sampling:
     top_k: int = 0
     """Top-k: keep the k most likely tokens; 0 keeps all tokens."""
     min_p: float = 0.0
-    """Min-p, in [0, 1): drop tokens with a probability below this fraction of the most likely token's; 0
-    disables min-p.
+    """Min-p, in [0, 1): drop tokens whose probability is below this fraction of the most likely token's
+    probability. 0 disables min-p.
     """
     repetition_penalty: float = 1.0
     """Repetition penalty (CTRL, arXiv 1909.05858, section 4.1).
@@ -78,8 +78,8 @@ class Sampling:
 
     @classmethod
     def parse(cls, values: Mapping[str, str], base: Sampling | None = None) -> Sampling:
-        """Parse parameter values given as text, as on a command line, and apply them to `base` or the
-        defaults.
+        """Parse parameter values given as strings, for example on a command line, and return a copy of `base`
+        (by default, of the default parameters) with these values.
 
         `stop` is a single stop sequence, in which ``\\n`` stands for a newline.
 

@@ -20,7 +20,7 @@ class AdapterStatus:
     text, in nats per token.
     """
     warning: str | None = None
-    """One-sentence warning about a usable adapter."""
+    """One-sentence warning about an adapter that is usable despite it; None if there is no warning."""
     serving: str = ""
     """Short description of what the adapter changes and how the change is computed; "" if the adapter cannot
     be used.
@@ -46,18 +46,18 @@ class Status:
     context: int | None = None
     """Context length in tokens, shared by prompt and answer."""
     layers: tuple[tuple[str, int], ...] = ()
-    """Number of linear and embedding layers per precision."""
+    """Number of linear and embedding layers per precision, as (precision, count) pairs."""
     warnings: tuple[str, ...] = ()
-    """Warnings about a usable base model, one sentence each."""
+    """Warnings about a base model that is usable despite them, one sentence each."""
     ends: tuple[str, ...] = ()
     """EOS tokens that end an answer from the base model, as they appear in the output."""
     adapters: tuple[AdapterStatus, ...] = ()
     plain: str | None = None
     """Reason why rows are decoded one at a time; None if rows are decoded in a batch."""
     prefix_limit: int | None = None
-    """Maximum size of the prefix cache, a KV cache, in bytes."""
+    """Maximum size, in bytes, of the prefix cache, which stores the KV cache of earlier prompts."""
     prefix_bytes: int | None = None
-    """Current size of the prefix cache in bytes."""
+    """Current size of the prefix cache, in bytes."""
     memory: int | None = None
     """Resident memory of this process in bytes."""
     device_memory: int | None = None

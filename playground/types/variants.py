@@ -22,7 +22,7 @@ class Aligner(Protocol):
 
     @property
     def kind(self) -> str:
-        """The aligner's name, as in a lane spec."""
+        """Identifier of the aligner in lane specs and in the database."""
 
     @property
     def adapter(self) -> str | None:
@@ -34,11 +34,11 @@ class Aligner(Protocol):
     @property
     def demonstration_count(self) -> int:
         """The number of demonstrations in the aligner's prompts. 0 if the prompts contain no demonstrations,
-        or if a prompt file is used as a whole.
+        or if they contain a prompt file that could not be parsed into demonstrations.
         """
 
     def with_fewer_demonstrations(self, n: int) -> Aligner:
-        """Return this aligner with only the first `n` demonstrations; `n` must be between 0 and
+        """Return a copy of this aligner that uses only `n` demonstrations; `n` must be between 0 and
         `demonstration_count`.
         """
 
@@ -55,7 +55,7 @@ class Aligner(Protocol):
 
 
 Overflow = Literal["refuse", "drop-turns", "drop-demos"]
-"""What to do with a prompt that does not fit into the context: refuse the prompt, drop the oldest turns, or
+"""What to do if a prompt does not fit into the context: reject it with an error, drop the oldest turns, or
 drop the last demonstrations.
 """
 
