@@ -1,4 +1,4 @@
-"""Blind judging: models, a fixed rule or people compare or score answers without seeing the variants' names.
+"""Blind judging: models, a fixed rule or people compare or score answers without seeing variant names.
 
 `request` specifies the answers, the judge models and the rubric; `plan` lists the required judge calls.
 `playground.rubrics` builds the prompts, `client` sends them, and `parse` parses the replies. `calls` turns a

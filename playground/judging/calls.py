@@ -11,18 +11,18 @@ from playground.types import JudgeCall
 
 
 def reuse_call(call: JudgeCall, shown: tuple[int, ...]) -> JudgeCall:
-    """Copy a recorded call for lanes with the same answers, and mark the copy as cached.
+    """Copy a recorded call for lanes that have the same answers, and mark the copy as cached.
 
     Args:
         call: the recorded call.
-        shown: the lanes that now contain these answers, in the order used in the call.
+        shown: the lanes of the copy, in the order in which their answers appear in the recorded call.
     """
     winner = None if call.winner is None else shown[call.shown.index(call.winner)]
     return dataclasses.replace(call, shown=shown, winner=winner, cached=True)
 
 
 def read_response(rubric: Rubric, shown: tuple[int, ...], response: Response) -> JudgeCall:
-    """Build the judge call for a server response, including the verdict if the reply contains one."""
+    """Convert a server response to a judge call, and parse the verdict if the response contains a reply."""
     call = JudgeCall(
         shown=shown,
         outcome=response.outcome or "unparsable",
@@ -43,7 +43,7 @@ def read_response(rubric: Rubric, shown: tuple[int, ...], response: Response) ->
 def reread_call(rubric: Rubric, call: JudgeCall) -> JudgeCall | None:
     """Parse a recorded call's reply again with the current parser.
 
-    Return None if the reply contains no verdict.
+    Return None if the reply contains no verdict. Return a call without a reply unchanged.
     """
     if call.raw is None:
         return call

@@ -1,4 +1,4 @@
-"""Estimate and compute the costs of judgments, and manage each user's token budget."""
+"""Estimate the cost of planned judgments, compute the cost of verdicts, and manage token budgets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Prices = tuple[float, float, str]
 BYTES_PER_TOKEN = 4
 TOKENS_PER_MESSAGE = 4
 DAY = 24 * 3600
-"""Lifetime of a user's budget in seconds. After that, the user gets a new budget."""
+"""Lifetime of a user's token budget in seconds. When a budget expires, the user gets a new one."""
 MOST_VISITORS = 10_000
 
 
@@ -33,7 +33,7 @@ class Estimate:
     """The estimated cost of a judgment."""
 
     calls: int
-    """Number of calls to make."""
+    """Number of calls to send to the judge, excluding cached calls."""
     cached: int
     """Number of calls that cost nothing because they are already recorded or duplicate another lane's
     call.
@@ -43,7 +43,7 @@ class Estimate:
     most_new_tokens: int
     """Maximum number of completion tokens."""
     price: tuple[float, str] | None = None
-    """Maximum price and its currency; None if no prices are set."""
+    """(maximum price, currency); None if no prices are set."""
 
     @property
     def most_tokens(self) -> int:
@@ -81,11 +81,11 @@ class Cost:
     Missing counts are excluded from the totals.
     """
     price: tuple[float, str] | None = None
-    """Price and its currency; None if no prices are set."""
+    """(price, currency); None if no prices are set."""
 
 
 def cost_of(verdict: Verdict, prices: Prices | None = None) -> Cost:
-    """Return the total cost of a verdict's finished calls."""
+    """Return the total cost of a verdict's calls so far. Cached calls cost nothing."""
     paid = [call for call in verdict.calls if call.messages and not call.cached]
     tokens_in = sum(call.prompt_tokens or 0 for call in paid)
     tokens_out = sum(call.new_tokens or 0 for call in paid)
@@ -154,7 +154,7 @@ class JudgeBudget:
 
 @dataclass(frozen=True)
 class Reservation:
-    """A reservation of budget tokens for one judgment.
+    """Tokens reserved from a budget for one judgment.
 
     The reservation is settled once, when the judgment finishes.
     """
@@ -164,7 +164,7 @@ class Reservation:
     tokens: int = 0
 
     def settle(self, spent: int) -> None:
-        """Settle the reservation: return unspent tokens to the budget."""
+        """Return the reserved tokens to the budget, except for the `spent` ones."""
         if self.budget is not None:
             self.budget.give_back(self.tokens - spent)
 

@@ -1,7 +1,7 @@
-"""Detect judges that belong to the same model family as a judged model, which causes self-preference bias.
+"""Detect judges from the same model family as a judged model, because such judges may be biased.
 
 Language models recognise their own answers and rate them higher (Panickssery et al. 2024, arXiv 2404.13076).
-Families are inferred from model names only, so the result is a warning and never changes a verdict.
+Because families are inferred only from model names, the result is a warning that never changes a verdict.
 """
 
 from __future__ import annotations

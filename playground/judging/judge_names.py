@@ -67,8 +67,8 @@ def check_judges(judges: Sequence[tuple[str, str | None]]) -> list[tuple[str, st
 
 
 def name_judges(judges: Iterable[tuple[str, str | None]]) -> dict[tuple[str, str | None], str]:
-    """Return each judge's display name: the model name, plus the server's host if several judges share that
-    name.
+    """Return each judge's display name: the model name, plus the server's host if several judges share the
+    model name.
 
     If several judges share both the model name and the host, the full server address is added instead of the
     host.

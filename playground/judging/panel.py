@@ -1,5 +1,4 @@
-"""Judge panels: several judges evaluate the same answers, and their majority is recorded as a separate
-verdict.
+"""Judge panels: several judges evaluate the same answers, and the majority decision is a separate verdict.
 
 A strict majority is required: a lane wins if more than half of all judges on the panel prefer it. A judge
 without a verdict counts for neither lane; if the missing verdict could have been decisive, the panel has no
@@ -21,11 +20,11 @@ from playground.store import Store
 from playground.types import SETTLED, Outcome, OutsideError, Verdict
 
 MAJORITY = "majority of "
-"""Prefix of a panel's name, followed by the names of the panel's judges."""
+"""Prefix of a panel's name. The names of the panel's judges follow the prefix."""
 
 
 def name_majority(verdicts: Sequence[Verdict]) -> str:
-    """Return the judge name under which the majority of these verdicts is recorded.
+    """Return the panel's name, which is recorded as the judge of the majority verdict.
 
     The name does not depend on the order of the verdicts.
     """
@@ -47,9 +46,10 @@ def combine_verdicts(verdicts: Sequence[Verdict], id: str) -> Verdict:
         id: the id of the new verdict.
 
     Returns:
-        For comparisons: the lane that more than half of all judges prefer; a tie if no lane can reach a
-        majority; or "unfinished" or a failed judge's outcome if that judge could have been decisive. For
-        scores: the median score for each lane, or None if any judge has no score for the lane.
+        For comparisons, the lane that more than half of all judges prefer, or a tie if no lane can reach a
+        majority. If a missing verdict could still be decisive, the outcome is "unfinished" or a failed
+        judge's outcome. For scores, the median score for each lane, or None if a judge has no score for the
+        lane.
     """
     first = verdicts[0]
     combined = Verdict(
@@ -91,7 +91,10 @@ def _median(combined: Verdict, verdicts: Sequence[Verdict]) -> Verdict:
 
 
 def _without(combined: Verdict, verdicts: Sequence[Verdict]) -> Verdict:
-    """Return an undecided majority verdict with an error naming the judges that gave no verdict."""
+    """Return a majority verdict without a result.
+
+    Unless a judge is still running, the error names the judges that gave no verdict.
+    """
     named = zip(verdicts, _names(verdicts), strict=True)
     spoilt = {name: verdict for verdict, name in named if verdict.outcome not in SETTLED}
     order: tuple[Outcome, ...] = ("unfinished", *WORST)
@@ -103,9 +106,9 @@ def _without(combined: Verdict, verdicts: Sequence[Verdict]) -> Verdict:
 
 
 class PanelJudging:
-    """A group of running judgments on the same answers, combined into a majority verdict.
+    """Judgments by several judges on the same answers, combined into a majority verdict.
 
-    Thread-safe: any thread can read it, wait for it or cancel it.
+    Thread-safe: any thread can read the current verdict, wait for the judges or cancel the judgments.
     """
 
     def __init__(self, judgings: Sequence[Judging], store: Store) -> None:

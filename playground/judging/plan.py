@@ -18,7 +18,7 @@ from playground.store import Store
 from playground.types import JudgeCall, Verdict, canonical
 
 SAMPLE_TEMPERATURE = 0.7
-"""Temperature for drawing several samples if the judge's own temperature is 0.
+"""Temperature used to draw several samples if the judge's own temperature is 0.
 
 At temperature 0, all samples would be identical.
 """
@@ -26,7 +26,7 @@ At temperature 0, all samples would be identical.
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedCall:
-    """A planned judge call and its recorded result, if any."""
+    """A planned judge call, including its result if the same call is already recorded."""
 
     shown: tuple[int, ...]
     """The lanes whose answers appear in the prompt, in prompt order."""
@@ -48,8 +48,8 @@ class PlannedCall:
     def spent_tokens(self, call: JudgeCall | None) -> int:
         """Return the call's token usage as reported by the server.
 
-        If the server reported none, return the maximum, `tokens`, or 0 if the call failed. Calls that were
-        not made or are cached use no tokens.
+        If the server reported no token counts, return 0 for a failed call and the maximum, `tokens`, for any
+        other call. Calls that are cached or were never made use no tokens.
         """
         if call is None or call.cached:
             return 0
@@ -60,7 +60,7 @@ class PlannedCall:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The calls to one judge that a request requires, and the initial verdict."""
+    """The calls to one judge that a request requires, and the verdict, which is initially unfinished."""
 
     judge: JudgeModel
     rubric: Rubric
@@ -68,7 +68,7 @@ class Plan:
     calls: tuple[PlannedCall, ...]
 
     def new_calls(self) -> list[PlannedCall]:
-        """Return the calls that will be billed, which are the distinct calls without a recorded result."""
+        """Return the calls that will be billed: calls without a recorded result, excluding duplicates."""
         return list({call.key: call for call in self.calls if call.recorded is None}.values())
 
     def estimate(self, prices: Prices | None) -> Estimate:
@@ -95,7 +95,7 @@ def plan_judgment(
         rubric: the request's rubric.
         judge: one of the request's judges.
         store: the database, which contains the calls of earlier judgments.
-        refusals: the known limits of judge servers. They can reduce the maximum reply length.
+        refusals: the known limits of judge servers, which can reduce the maximum reply length.
     """
     orders = [request.lanes, request.lanes[::-1]] if request.compares else [(lane,) for lane in request.lanes]
     calls = []

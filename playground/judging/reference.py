@@ -28,7 +28,7 @@ def occurs(value: str, text: str) -> bool:
 
 
 def find_named(members: Sequence[str], text: str, flags: re.RegexFlag = re.NOFLAG) -> list[str]:
-    """Return those of the given values that occur in the text, in order of first occurrence."""
+    """Return the given values that occur in the text, in order of first occurrence."""
     found = {
         member: match.start()
         for member in members
@@ -38,7 +38,7 @@ def find_named(members: Sequence[str], text: str, flags: re.RegexFlag = re.NOFLA
 
 
 def is_right(check: Check, candidate: Candidate) -> bool:
-    """Return whether a lane's last answer is correct according to the rule."""
+    """Return whether a lane's last answer passes the check."""
     answer = candidate.answer
     if check.kind == "any":
         return any(occurs(value, answer) for value in check.values)

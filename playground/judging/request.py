@@ -36,7 +36,7 @@ class JudgeRequest:
     judges: tuple[JudgeModel, ...] = ()
     """The judge models.
 
-    Several judge models form a panel, whose majority is also recorded as a verdict. Empty if and only if the
+    Several judge models form a panel, whose majority verdict is also recorded. Empty if and only if the
     rubric is a `KnownAnswer`, which needs no model.
     """
     scope: Scope = "turn"

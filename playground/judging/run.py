@@ -33,7 +33,10 @@ STOPPED = "Stopped before the judge answered: judge again."
 
 
 class Judgment(Protocol):
-    """A judgment, running or finished. Thread-safe: any thread can read it, wait for it or cancel it."""
+    """A running or finished judgment.
+
+    Thread-safe: any thread can read the current verdict, wait for the result or cancel the judgment.
+    """
 
     @property
     def conversation(self) -> str:
@@ -56,7 +59,7 @@ class Judgment(Protocol):
     def cancel(self) -> None:
         """Cancel all pending calls and keep the replies received so far.
 
-        No effect if the judgment has finished.
+        This has no effect if the judgment has already finished.
         """
 
 
@@ -87,7 +90,7 @@ class OpenCalls:
         self._lock = threading.Lock()
 
     def take(self, key: str) -> bool:
-        """Claim a call for the current thread. Return False if another thread has already claimed it."""
+        """Claim a call for the current thread. Return False if another thread has claimed the call."""
         with self._lock:
             free = key not in self._taken
             self._taken.add(key)
@@ -105,13 +108,16 @@ class SharedState:
 
     store: Store
     refusals: Refusals = field(default_factory=Refusals)
-    """Parameters and limits rejected by judge servers."""
+    """Parameters that judge servers have rejected, and limits learned from their error messages."""
     open_calls: OpenCalls = field(default_factory=OpenCalls)
     slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(SIDE_BY_SIDE))
 
 
 class Judging:
-    """A judgment that calls a judge model. Thread-safe: any thread can read it, wait for it or cancel it."""
+    """A judgment that calls a judge model.
+
+    Thread-safe: any thread can read the current verdict, wait for the result or cancel the judgment.
+    """
 
     def __init__(
         self, plan: Plan, conversation: str, turn: int, shared: SharedState, reservation: Reservation
@@ -162,7 +168,7 @@ class Judging:
     def cancel(self) -> None:
         """Cancel all pending calls and keep the replies received so far.
 
-        No effect if the judgment has finished.
+        This has no effect if the judgment has already finished.
         """
         self._cancelled.set()
         with self._lock:
@@ -187,7 +193,7 @@ class Judging:
             self._end()
 
     async def _run(self) -> None:
-        """Make all calls, unless the judgment is cancelled."""
+        """Make all calls. If the judgment is cancelled, cancel the pending calls."""
         task = asyncio.create_task(self._ask_all())
         with self._lock:
             self._loop, self._task = asyncio.get_running_loop(), task
@@ -274,7 +280,7 @@ class Judging:
         self._try(lambda: self._shared.store.save_verdict(self.conversation, self.turn, verdict))
 
     def _try(self, use: Callable[[], T]) -> T | None:
-        """Run a database operation. Errors are reported in the verdict instead of being raised."""
+        """Run a database operation. If it fails, store the error in the verdict and return None."""
         try:
             return use()
         except OutsideError as error:

@@ -47,8 +47,8 @@ class Judges:
         """Return a judge model.
 
         Omitted arguments default to the values in the settings. Each API key in the settings is sent only to
-        the server it is configured for. In public mode, only the configured server is accepted, so that an
-        untrusted user cannot make this machine send requests to an arbitrary address.
+        the server for which it is configured. In public mode, only the configured server is accepted, so that
+        an untrusted user cannot make this machine send requests to an arbitrary address.
 
         Args:
             model: the model's name.
@@ -76,7 +76,7 @@ class Judges:
     def _key_of(self, server: str | None) -> Secret | None:
         """Return the API key configured for a server's host.
 
-        Returns None if no key is configured, or if the key would be sent unencrypted to another machine.
+        Return None if no key is configured, or if the key would be sent unencrypted to another machine.
         """
         parts = urlsplit((server or "").strip())
         if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
@@ -137,7 +137,7 @@ class Judges:
     def _start(
         self, request: JudgeRequest, plans: Sequence[Plan], budget: JudgeBudget | None
     ) -> list[Judging]:
-        """Start a judgment for each plan. If any plan is rejected, start none."""
+        """Start a judgment for each plan. If any of the judgments cannot be started, start none of them."""
         for plan in plans:
             if plan.new_calls() and (missing := without_key(plan.judge, self._on_page)):
                 raise InputError(missing)

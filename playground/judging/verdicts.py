@@ -12,17 +12,17 @@ from playground.types import SETTLED, Aspect, Conversation, JudgeCall, Outcome, 
 WORST: tuple[Outcome, ...] = ("cancelled", "failed", "refused", "cut", "empty", "unparsable")
 """Outcomes that prevent a verdict, in descending order of precedence.
 
-If some of a verdict's calls have such outcomes, the verdict's outcome is the first of them in this order.
+If any of a verdict's calls has one of these outcomes, the verdict has the first such outcome in this list.
 """
 
 
 def conclude(verdict: Verdict, kind: Kind, calls: Sequence[JudgeCall]) -> Verdict:
-    """Return the verdict with the given calls added and its outcome computed from them.
+    """Return a copy of the verdict with the given calls and the outcome that follows from the calls.
 
-    A comparison is settled if every call is settled. The winner for each order of the answers is the lane
-    preferred by more than half of the samples, if any. If the two orders disagree, the outcome is
-    "inconsistent", which counts as a tie. A lane's score is the mean over its samples, or None if a sample
-    has no score.
+    A comparison is settled if every call is settled. For each order of the answers, the winner is the lane
+    that wins more than half of the samples, if there is one. If the two orders disagree, the outcome is
+    "inconsistent", which counts as a tie. A lane's score is the mean over its samples, or None if any of the
+    samples has no score.
     """
     verdict = dataclasses.replace(verdict, calls=tuple(calls), error=None)
     spoilt = [call for call in calls if call.outcome not in SETTLED]
@@ -67,9 +67,9 @@ def _score(calls: Sequence[JudgeCall]) -> float | None:
 
 
 def _aspects(calls: Sequence[JudgeCall]) -> tuple[Aspect, ...]:
-    """Return each aspect's mean score over the samples that include the aspect.
+    """Return each aspect's mean score over the calls in which the judge scored the aspect.
 
-    Return () if any call has no aspect scores.
+    Return () if there are no calls or any of the calls has no scores.
     """
     if not calls or any(call.outcome != "scored" for call in calls):
         return ()

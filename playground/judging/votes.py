@@ -25,7 +25,7 @@ class Vote:
     """A person's vote on two answers in a turn.
 
     Raises:
-        InputError: the choice is unknown, or there are not exactly two answers.
+        InputError: the choice is unknown, or `shown` does not contain exactly two lanes that have answers.
     """
 
     conversation: Conversation

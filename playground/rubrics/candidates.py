@@ -102,7 +102,7 @@ def _lanes(conversation: Conversation) -> str:
 
 
 def answered_lanes(conversation: Conversation, turn: int) -> tuple[int, ...]:
-    """Return the lanes that have an answer to judge in a turn."""
+    """Return the lanes whose answers in the given turn can be judged."""
     return tuple(
         lane for lane in range(len(conversation.variants)) if _candidate(conversation, turn, lane) is not None
     )

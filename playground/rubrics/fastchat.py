@@ -53,7 +53,7 @@ class Template:
 
 @dataclass(frozen=True, kw_only=True)
 class FastChatRubric:
-    """A FastChat rubric with a template for first turns, second turns, or both."""
+    """A FastChat rubric with a template for first turns, a template for second turns, or both."""
 
     name: str
     kind: Kind

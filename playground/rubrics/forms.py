@@ -1,8 +1,8 @@
 """Regular expressions for winners and scores in judges' replies, in brackets (``[[A]]``) or after a label
 (``Score:``).
 
-`judging.parse` parses these forms, and `rubric.neutral` removes them from answers. All of them expect text
-normalized by `fold` and match in linear time.
+`judging.parse` parses these forms in replies, and `rubric.neutral` rewrites them in answers. All of the
+regular expressions expect text normalized by `fold` and match in linear time.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ EXPLANATION = re.compile(
     r"notes?|why|because|begr\u00fcndung|skala|explication|justification|\u00e9chelle)\b|\u7406\u7531|\u8bf4\u660e",
     re.IGNORECASE,
 )
-"""Matches words next to a label which indicate that an explanation follows rather than a value."""
+"""Matches words that, next to a label, indicate that an explanation follows instead of a value."""
 REVISION = re.compile(
     r"(?<!\w)(?:(?P<strict>corrections?|corrected|revision|revised|korrektur|korrigiert|rectification)"
     r"|actually|wait|hmm+|sorry|edit|update|updated|on (?:second thought|reflection)|moment|doch)(?!\w)"
@@ -151,7 +151,7 @@ _LETTERS = {"a": "A", "b": "B", "c": "tie"}
 
 @dataclass(frozen=True, kw_only=True)
 class Value:
-    """The classified content of a bracketed form, or of the text after a label."""
+    """The result of classifying the content of a bracketed form or the text after a label."""
 
     kind: Literal["one", "unclear", "none"]
     """Classification of the content: "one" (exactly one candidate or score), "unclear" (several, a range, or
@@ -162,7 +162,7 @@ class Value:
     number: str = ""
     """The score as it appears in the text, if one was expected and found."""
     out_of: str | None = None
-    """The number after "/" or "out of", if any."""
+    """The maximum score stated after "/" or "out of"; None if there is none."""
 
 
 NONE = Value(kind="none")
@@ -214,8 +214,9 @@ def _strip_decoration(text: str) -> str:
 
 
 def _named_candidates(text: str) -> set[str]:
-    """Return the candidates named in the text, each by a capital letter, a noun and a letter, or a word for a
-    tie.
+    """Return the candidates named in the text.
+
+    A name is a capital letter, a noun with a letter or number, or a word for a tie.
     """
     found = {
         _LETTERS[(one["named"] or one["capital"]).lower()] if not one["number"] else one["number"]

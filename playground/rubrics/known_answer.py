@@ -21,7 +21,7 @@ them ("some"), or exactly the first `count` values mentioned in the previous ans
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """A rule that decides without a model whether an answer is correct."""
+    """A rule that determines, without a model, whether an answer is correct."""
 
     kind: CheckKind
     values: tuple[str, ...]

@@ -3,8 +3,8 @@
 A rubric in Tandem's own format is a TOML file with instructions. All rubrics in this format use the same
 prompt layout. To prevent prompt injection, questions, answers and references are delimited by lines that
 contain a marker derived from a hash of the texts. No answer can contain the marker, so no answer can close
-its block and address the judge. `neutral` rewrites verdict-like text in answers, so that a judge quoting such
-text does not appear to give that verdict.
+its block and address the judge. `neutral` rewrites verdict-like text in answers, so that a judge that quotes
+an answer does not appear to give the quoted verdict.
 """
 
 from __future__ import annotations
@@ -134,8 +134,9 @@ def _find_labelled(folded: str) -> Iterator[tuple[int, int, str]]:
 
 
 def mark_of(texts: Iterable[str]) -> str:
-    """Return a marker of twelve hex digits, derived from a hash of the texts, that does not occur in any of
-    them.
+    """Return a marker of twelve hex digits that does not occur in any of the texts.
+
+    The marker is derived from a hash of the texts.
     """
     texts = list(texts)
     for number in range(1000):
@@ -215,7 +216,9 @@ class TextRubric:
 
     @property
     def schema(self) -> dict[str, Any] | None:
-        """The JSON schema for replies. Reasons come first, so that the verdict is based on them."""
+        """The JSON schema for replies. The reasons precede the verdict, so that the judge reasons before
+        deciding.
+        """
         reasons = {"type": "string"}
         if self.kind == "single":
             return _object(reasons=reasons, score={"type": "integer", "enum": list(range(1, 11))})

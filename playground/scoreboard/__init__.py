@@ -2,9 +2,9 @@
 
 Variants are identified by recipe hash, which ignores name and seed. Judges are identified by model and
 server; if two judges share a model name, their display names include the host. If a judge has judged the same
-answers several times with the same rubric, only the latest settled verdict counts. Failures are counted
-separately and never as a score. In all rates, "inconsistent" and "both bad" comparisons count as ties, and a
-tie counts as half a win. Intervals are computed by `playground.statistics`.
+answers several times with the same rubric, only the latest settled verdict counts. Failed verdicts are
+counted separately and do not affect scores or rates. In all rates, "inconsistent" and "both bad" comparisons
+count as ties, and a tie counts as half a win. Intervals are computed by `playground.statistics`.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ def _lengths(entries: Iterable[CountedVerdict]) -> tuple[list[int], list[int]]:
 def _compare_votes(
     entries: Iterable[CountedVerdict], votes: Iterable[CountedVerdict]
 ) -> list[VoteComparison]:
-    """Pair each vote with every verdict that compares the same two answers and is a preference or a tie."""
+    """Pair each vote with every verdict that states a preference or a tie between the same two answers."""
     by_turn: dict[tuple[str, int], list[Verdict]] = {}
     for entry in entries:
         by_turn.setdefault((entry.conversation.id, entry.turn), []).append(entry.verdict)

@@ -19,9 +19,9 @@ class VoteComparison:
     """Index of the turn, from 0."""
     lanes: tuple[int, int]
     vote: int | None
-    """The lane preferred by the person; None for neither."""
+    """The lane preferred by the person; None if the person preferred neither lane."""
     verdict: int | None
-    """The lane preferred by the judge; None for neither."""
+    """The lane preferred by the judge; None if the judge preferred neither lane."""
     judged: Verdict
 
 
@@ -50,10 +50,10 @@ class Agreement:
 
 
 def preference(verdict: Verdict, first: int, second: int) -> tuple[int | None] | None:
-    """Return the lane that a verdict prefers as (lane,), or (None,) for neither.
+    """Return (lane,) for the lane that a verdict prefers, or (None,) if the verdict prefers neither lane.
 
-    Return None if the verdict does not compare the two lanes. For scores, the lane with the higher score is
-    preferred.
+    Return None if the verdict does not compare the two lanes. If the verdict contains scores, the lane with
+    the higher score is preferred.
     """
     if verdict.outcome in ("win", "tie", "both-bad", "inconsistent"):
         return (verdict.winner,) if set(verdict.lanes) == {first, second} else None
@@ -67,7 +67,7 @@ def preference(verdict: Verdict, first: int, second: int) -> tuple[int | None] |
 def measure_agreement(both: Sequence[VoteComparison]) -> Agreement | None:
     """Measure the agreement between votes and verdicts.
 
-    Return None if no turn has both a vote and a verdict.
+    Return None if there are no votes to compare with verdicts.
     """
     if not both:
         return None

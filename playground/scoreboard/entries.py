@@ -74,10 +74,11 @@ def list_verdicts(conversations: Iterable[Conversation]) -> list[Verdict]:
 
 
 def collect_verdicts(conversations: Iterable[Conversation]) -> list[CountedVerdict]:
-    """Return the verdicts that count.
+    """Return the verdicts that count toward scoreboards.
 
-    If a judge was asked the same question about the current answers several times, only the latest settled
-    verdict counts, or the latest verdict if none is settled.
+    Verdicts on answers that are no longer selected do not count. If a judge has judged the same answers
+    several times with the same rubric and scope, only the latest settled verdict counts, or the latest
+    verdict if none is settled.
     """
     latest: dict[tuple[object, ...], CountedVerdict] = {}
     for conversation in conversations:
@@ -105,7 +106,7 @@ def win_share(entries: Sequence[CountedVerdict], recipe: str) -> Share:
 
 
 def first_place_share(entries: Iterable[CountedVerdict]) -> Share:
-    """Return the share of decided calls in which the answer shown first wins."""
+    """Return the share of pairwise judge calls with a winner in which the answer shown first wins."""
     won = [
         call.winner == call.shown[0]
         for entry in entries

@@ -52,8 +52,9 @@ def summarize_panel(entries: Sequence[CountedVerdict]) -> Panel | None:
 
 
 def _members(entry: CountedVerdict) -> list[CountedVerdict]:
-    """Return the verdicts that a majority is based on, ordered by judge, or [] if any of these verdicts is
-    missing.
+    """Return the judges' verdicts on which a majority verdict is based, ordered by judge.
+
+    Return [] if any of the judges' verdicts is missing.
     """
     here = {verdict.id: verdict for verdict in entry.conversation.turns[entry.turn].verdicts}
     if any(id not in here for id in entry.verdict.panel):

@@ -35,7 +35,7 @@ class PairRecord:
     failed: int
     """Number of comparisons without a verdict. All other counts exclude these comparisons."""
     rate: Share
-    """Win rate of the first variant; a tie of any kind counts as half a win."""
+    """Win rate of the first variant. Ties, "both bad" and inconsistent comparisons count as half a win."""
     by_turn: Mapping[int, Share]
     """The win rate by turn number, from 1."""
     conversations: int
@@ -48,7 +48,7 @@ class PairRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreRow:
-    """One variant and its results over all of its judged answers."""
+    """The results of one variant over all of its judged answers."""
 
     entrant: Entrant
     mean: Mean | None
@@ -92,9 +92,7 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """A scoreboard, which contains all results based on one judge's verdicts with one rubric, or on people's
-    votes.
-    """
+    """A scoreboard of results based on one judge's verdicts with one rubric, or on people's votes."""
 
     judge: str
     rubric: str
@@ -104,7 +102,7 @@ class Board:
     inconsistent: Share
     """Share of comparisons in which the judge's verdict changes when the two answers are swapped."""
     first_place: Share
-    """Share of decided calls in which the answer shown first wins.
+    """Share of pairwise judge calls with a winner in which the answer shown first wins.
 
     A share of one half indicates no position bias.
     """

@@ -15,7 +15,7 @@ ELSEWHERE = (
 
 
 class ConflictError(InputError):
-    """Raised when another window or program has already saved the turn or answer version to be saved."""
+    """Raised when a conversation cannot be saved because another window or program has continued it."""
 
 
 def refuse_conflict(db: sqlite3.Connection, conversation: Conversation, lanes: Sequence[int]) -> None:
@@ -45,7 +45,7 @@ def refuse_conflict(db: sqlite3.Connection, conversation: Conversation, lanes: S
 
 
 def _is_outdated(db: sqlite3.Connection, conversation: Conversation, number: int) -> bool:
-    """Return whether an answer that was unfinished when read is now finished in the database."""
+    """Return whether an answer that is unfinished in `conversation` is finished in the database."""
     turn = conversation.turns[number]
     stored = read_replies(db, conversation.id, number)
     return any(
@@ -73,7 +73,7 @@ def _shows_others(db: sqlite3.Connection, conversation: Conversation, number: in
 
 def _count_turns(db: sqlite3.Connection, id: str) -> int:
     """Return the number of a conversation's turns in the database, including missing turns between stored
-    ones.
+    turns.
     """
     found = db.execute("SELECT number FROM turn WHERE conversation = ?", (id,))
     numbers = usable_numbers(number for (number,) in found)
@@ -87,7 +87,7 @@ def _holds_version(db: sqlite3.Connection, id: str, turn: int, lane: int, versio
 
 
 def read_replies(db: sqlite3.Connection, id: str, number: int) -> dict[tuple[int, int], str]:
-    """Return the stored replies for a turn as JSON text, by lane and version."""
+    """Return the stored replies for a turn as JSON text, keyed by (lane, version)."""
     rows = db.execute(
         "SELECT lane, version, reply FROM answer WHERE conversation = ? AND turn = ?", (id, number)
     )

@@ -28,7 +28,7 @@ LOST_TURN = "(This message is missing from the database.)"
 def read_conversation(db: sqlite3.Connection, id: str) -> Conversation | None:
     """Return the conversation with the given id, or None if the id is unknown.
 
-    Raises one of `UNREADABLE` if the conversation's variants are damaged.
+    Raises one of the `UNREADABLE` exceptions if the conversation's variants are damaged.
     """
     row = db.execute("SELECT variants, parent, owner FROM conversation WHERE id = ?", (id,)).fetchone()
     if row is None:
@@ -87,7 +87,9 @@ def _read_answer_rows(db: sqlite3.Connection, id: str) -> dict[int, list[tuple[A
 def write_conversation(
     db: sqlite3.Connection, conversation: Conversation, since: int, select: bool = False
 ) -> None:
-    """Write a conversation and its turns from index `since`, or all turns if none are stored yet.
+    """Write a conversation and its turns from index `since`.
+
+    If the conversation is not stored yet, write all of its turns.
 
     Args:
         db: the database.
@@ -158,7 +160,7 @@ def _write_turn(
 def _is_replaced(stored: str | None, reply: Reply) -> bool:
     """Return whether a reply should replace the stored reply for the same version.
 
-    A finished reply is only replaced if it was cut off by `Session.close` and is now complete.
+    A finished stored reply is replaced only if `Session.close` cut it off and the new reply is complete.
     """
     if stored is None:
         return True

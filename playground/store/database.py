@@ -234,12 +234,12 @@ class Store:
             return read_verdicts(db, conversation)
 
     def save_judge_call(self, key: str, call: JudgeCall) -> None:
-        """Store a judge call under a key, so that the same question is not paid for twice."""
+        """Store a judge call under its cache key, so that an identical call is not paid for again."""
         with self._connect() as db:
             write_judge_call(db, key, call)
 
     def judge_call(self, key: str) -> JudgeCall | None:
-        """Return the judge call stored under a key, or None if there is none."""
+        """Return the judge call stored under a cache key, or None if the call is missing or damaged."""
         with self._connect() as db:
             return read_kept_call(db, key)
 
@@ -247,7 +247,7 @@ class Store:
         """Return summaries of the conversations in which a user message contains `query`, newest first.
 
         Args:
-            query: text that a user message must contain; "" matches all.
+            query: text that a user message must contain; "" matches every message.
             limit: maximum number of conversations.
             owner: only include conversations of this owner and those started on the command line. None
                 includes the conversations of all owners.

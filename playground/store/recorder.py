@@ -50,8 +50,10 @@ class Recorder:
         self._unwritten: dict[str, _Unwritten] = {}
         self._problems: dict[str, str] = {}
         self._branched: dict[str, str] = {}
-        """Ids of the branches created for conversations that another process continued before a turn was
-        saved, keyed by original conversation id.
+        """Branch ids, keyed by the id of the original conversation.
+
+        A branch is created if another process continued the conversation before this process could save a
+        turn.
         """
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -123,7 +125,10 @@ class Recorder:
         return None if found is None else found.conversation
 
     def problem(self, id: str) -> str | None:
-        """Return one sentence explaining why a conversation is not fully saved, or None if it is saved."""
+        """Return one sentence explaining why a conversation is not fully saved or was saved as a branch.
+
+        Return None if the conversation was saved normally.
+        """
         with self._changed:
             return self._problems.get(id)
 
@@ -211,9 +216,9 @@ class Recorder:
             self._unwritten[id] = dataclasses.replace(self._unwritten[id], lanes=None)
 
     def _place(self, conversation: Conversation) -> Conversation:
-        """Return a conversation with the id under which it is stored.
+        """Return a conversation with the id under which it must be saved.
 
-        The id differs if the conversation was saved as a branch.
+        If the conversation is saved as a branch, this is the id of the branch.
         """
         branch = self._branched.get(conversation.id)
         return (

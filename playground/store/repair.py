@@ -37,8 +37,8 @@ def find_damage(path: Path) -> list[str]:
     """Describe the damage in a database: one sentence per damaged row, followed by the repair command.
 
     Returns:
-        The sentences, which name at most `MOST_NAMED` rows. Empty if every row is readable or there is no
-        file.
+        The sentences, of which at most `MOST_NAMED` describe individual rows. Empty if every row is readable
+        or there is no file.
     """
     if not path.exists():
         return []
@@ -205,7 +205,7 @@ def _has_time(row: Row, name: str) -> bool:
 
 
 def _check(table: str, row: Row) -> None:
-    """Parse a row in the same way as the program does. Raises one of `UNREADABLE` if this fails."""
+    """Check that a row can be parsed. Raises one of the `UNREADABLE` exceptions if it cannot."""
     if table == "conversation":
         read_variants(row["variants"])
     elif table == "turn":
@@ -250,9 +250,9 @@ NUMBERS: dict[str, dict[str, tuple[str, ...]]] = {
         "version": ("conversation", "turn", "lane"),
     },
 }
-"""Columns with consecutive numbers, by table.
+"""Columns that contain consecutive numbers, by table.
 
-Each is mapped to the columns that identify a numbered sequence.
+Each column is mapped to the columns that identify the sequence to which a number belongs.
 """
 
 

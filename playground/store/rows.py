@@ -32,7 +32,10 @@ MISSING = "This answer is missing from the database: retry it."
 UNUSABLE = (DAMAGED, MISSING)
 """Error messages of answers whose rows are unreadable or missing."""
 MOST_LOST = 8
-"""Maximum gap in lane, turn or version numbers. Numbers after a larger gap are ignored."""
+"""Maximum number of consecutive missing lane, turn or version numbers.
+
+All numbers after a larger gap are ignored.
+"""
 GONE = -1
 """The number that represents a removed lane in a stored `Turn.histories`."""
 UNREADABLE = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
@@ -52,7 +55,8 @@ def plain_text(value: Any) -> Any:
 def usable_numbers(numbers: Iterable[Any]) -> list[int]:
     """Return the valid lane, turn or version numbers in a column, in ascending order.
 
-    Valid numbers are non-negative integers that do not follow a gap of more than `MOST_LOST` missing numbers.
+    Values that are negative or not integers are dropped, and so is every number after a gap of more than
+    `MOST_LOST` missing numbers.
     """
     usable: list[int] = []
     for number in sorted({number for number in numbers if type(number) is int and number >= 0}):
@@ -71,7 +75,9 @@ def read_field(text: Any, name: str) -> Any:
 
 
 def read_variants(text: str) -> tuple[Variant, ...]:
-    """Parse a conversation's variants from its row. Raises one of `UNREADABLE` if the row is damaged."""
+    """Parse a conversation's variants from its row. Raises one of the `UNREADABLE` exceptions if the row is
+    damaged.
+    """
     variants = tuple(_read_variant(data) for data in json.loads(text))
     if not variants:
         raise ValueError("no variants")
@@ -94,12 +100,12 @@ def _read_variant(data: dict[str, Any]) -> Variant:
 
 
 def read_verdict(text: str) -> Verdict:
-    """Parse a verdict from its row. Raises one of `UNREADABLE` if the row is damaged."""
+    """Parse a verdict from its row. Raises one of the `UNREADABLE` exceptions if the row is damaged."""
     return verdict_from_json(json.loads(text))
 
 
 def read_judge_call(text: str) -> JudgeCall:
-    """Parse a judge call from its row. Raises one of `UNREADABLE` if the row is damaged."""
+    """Parse a judge call from its row. Raises one of the `UNREADABLE` exceptions if the row is damaged."""
     return judge_call_from_json(json.loads(text))
 
 
@@ -109,7 +115,7 @@ def format_histories(histories: Sequence[int | None]) -> str | None:
 
 
 def read_histories(text: str | None) -> tuple[int | None, ...]:
-    """Parse `Turn.histories` from its row. Raises one of `UNREADABLE` if the row is damaged."""
+    """Parse `Turn.histories` from a row. Raises one of the `UNREADABLE` exceptions if the row is damaged."""
     found = json.loads(text) if text is not None else []
     if not isinstance(found, list) or not all(type(lane) is int and GONE <= lane < 2**31 for lane in found):
         raise ValueError("not a list of lanes")
@@ -185,7 +191,7 @@ def _read_or_replace(variant: str, request: str | None, reply: str, version: int
 
 
 def read_answer(variant: str, request: str | None, reply: str, version: int) -> Answer:
-    """Parse an answer from its row. Raises one of `UNREADABLE` if the row is damaged."""
+    """Parse an answer from its row. Raises one of the `UNREADABLE` exceptions if the row is damaged."""
     data = json.loads(reply)
     if data["finish"] == "":
         data |= {"finish": "error", "error": INTERRUPTED}

@@ -33,7 +33,7 @@ def read_verdicts(db: sqlite3.Connection, conversation: str) -> dict[int, tuple[
 def write_verdict(db: sqlite3.Connection, conversation: str, turn: int, verdict: Verdict) -> None:
     """Write a verdict, replacing any existing verdict with the same id.
 
-    A finished verdict is not replaced by an unfinished one.
+    A finished verdict is not replaced by an unfinished verdict.
     """
     row = db.execute("SELECT verdict FROM verdict WHERE id = ?", (verdict.id,)).fetchone()
     stored = read_field(row[0], "outcome") if row else None
@@ -52,7 +52,7 @@ def write_judge_call(db: sqlite3.Connection, key: str, call: JudgeCall) -> None:
 
 
 def read_kept_call(db: sqlite3.Connection, key: str) -> JudgeCall | None:
-    """Return the judge call stored under a key, or None if there is no such call or the call is damaged."""
+    """Return the judge call stored under a cache key, or None if the call is missing or damaged."""
     row = db.execute("SELECT game FROM game WHERE key = ?", (key,)).fetchone()
     try:
         return None if row is None else read_judge_call(row[0])

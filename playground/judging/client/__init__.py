@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 OPENAI = "https://api.openai.com/v1"
 RETRIES = 2
 MOST_TRIES = 8
-"""Maximum number of request variants to try per call, excluding retries when a server is busy."""
+"""Maximum number of different requests to try per call, excluding retries when a server is busy."""
 _SECRET_NAME = re.compile(r"key|token|secret|sig(?:nature)?$|password|auth|code$", re.IGNORECASE)
 
 
@@ -154,7 +154,7 @@ class Response:
     new_tokens: int | None = None
     seconds: float
     late: bool = False
-    """Whether the call timed out. The server may still have charged for a reply."""
+    """Whether the call timed out. The server may nevertheless charge for the call."""
 
 
 async def ask(
@@ -174,7 +174,7 @@ async def ask(
         messages: two versions of the prompt, keyed by whether the server enforces `schema`.
         schema: the JSON schema for the reply; None for free text.
         parameters: the remaining request parameters, including the reply's token limit as ``max_tokens``.
-        refusals: the known limits of judge servers. This call updates them.
+        refusals: the known limits of judge servers, which are updated if the server rejects a request.
     """
     started = time.monotonic()
     question = _Question(judge, messages, schema, parameters, refusals)
@@ -292,7 +292,7 @@ class _Question:
         return self.body.get("max_tokens") or self.body.get("max_completion_tokens")
 
     def _adapt(self, error: openai.APIStatusError) -> bool:
-        """Adapt the request after the server has rejected it. Return False if nothing can be changed.
+        """Adapt the request after the server has rejected it. Return False if no further change could help.
 
         Raises:
             NoRoomError: the question leaves no room for a reply.
@@ -338,6 +338,6 @@ class _Question:
         return (self._limit() or 0) > (before.get("max_tokens") or before.get("max_completion_tokens") or 0)
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the client's connections to the judge server."""
         with contextlib.suppress(Exception):  # the connection may be broken already
             await self._client.close()

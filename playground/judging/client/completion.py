@@ -160,7 +160,7 @@ def read_completion(completion: Any, limit: int | None, key: Secret | None = Non
 
 
 def _read_choice(choice: Any, usage: Any, limit: int | None) -> dict[str, Any]:
-    """Return the fields for `Response` and ``thinks``, based on the first choice in a reply."""
+    """Build the fields for `Response` and ``thinks`` from the first choice in a reply."""
     message = getattr(choice, "message", None)
     text = text_of(getattr(message, "content", None))
     finish = getattr(choice, "finish_reason", None)
@@ -193,7 +193,7 @@ def _read_choice(choice: Any, usage: Any, limit: int | None) -> dict[str, Any]:
 
 
 def _find_error(completion: Any, choices: Any) -> Any:
-    """Return the error from a response with a success status, or None if the response contains no error."""
+    """Return the error in a response whose HTTP status indicates success, or None if there is no error."""
     if isinstance(choices, list) and choices:
         # Routers report upstream errors next to a choice without text.
         message = getattr(choices[0], "message", None)
@@ -208,7 +208,7 @@ def _find_error(completion: Any, choices: Any) -> Any:
 
 
 def _read_error_reply(error: Any, key: Secret | None) -> dict[str, Any]:
-    """Return the fields for `Response` for an error in a response with a success status."""
+    """Build the fields for `Response` from an error in a response whose HTTP status indicates success."""
     if is_filtered(error):
         sentence = "The judge server's content filter blocked the question: choose another judge."
         return {"outcome": "refused", "error": sentence}
@@ -218,9 +218,9 @@ def _read_error_reply(error: Any, key: Secret | None) -> dict[str, Any]:
 
 
 def text_of(content: Any) -> str | None:
-    """Return the text of a message's content, which can be a list of parts.
+    """Return the text of a message's content, which can be a string or a list of parts.
 
-    Return None if there is no text.
+    Return None if the content is neither a string nor a list.
     """
     if isinstance(content, str):
         return content
@@ -266,9 +266,9 @@ def _count(value: Any) -> int | None:
 
 
 def failure(error: Exception, judge: AskedJudge) -> dict[str, Any]:
-    """Return the fields for `Response` after an error.
+    """Build the fields for `Response` from an exception.
 
-    The API key has not been redacted from the fields.
+    The caller must redact the API key from the fields.
     """
     import openai
 

@@ -21,7 +21,7 @@ from playground.rubrics.rubric import Messages
 LEAST_ROOM = 64
 """Minimum token limit for a reply. A verdict does not fit into fewer tokens."""
 THINKING_ROOM = 8192
-"""Token limit for replies of thinking models, including the thinking."""
+"""Minimum token limit requested for thinking models. The limit covers both the thinking and the reply."""
 MOST_TEXT = 20_000
 """Maximum number of characters of an error message to search."""
 REFUSING = (400, 413, 422, 500, 501)
@@ -52,7 +52,10 @@ _MENTIONED = {
     if name not in ("n", "reasoning_effort")
 } | {"reasoning_effort": re.compile(r"reasoning[_ -]?effort", re.IGNORECASE)}
 _ECHOES = ("input", "body", "request", "messages", "url", "documentation_url", "help", "@type")
-"""Keys in error bodies under which servers repeat the request or link to documentation."""
+"""Keys in error bodies under which servers repeat the request or link to documentation.
+
+Values under these keys are not searched.
+"""
 _SYSTEM_WORD = (
     r"(?:system|syst\u00e8me|sistema|\u7cfb\u7edf|\u7cfb\u7d71|\u30b7\u30b9\u30c6\u30e0|\uc2dc\uc2a4\ud15c"
     r"|\u0441\u0438\u0441\u0442\u0435\u043c\w{0,5})"
@@ -94,11 +97,11 @@ class ServerLimits:
     most_new_tokens: int | None = None
     """The highest reply token limit that the server accepts."""
     thinks: bool = False
-    """Whether the model has used up a reply's entire token limit on thinking before and therefore needs a
+    """Whether the model has previously used up its entire token limit on thinking and therefore needs a
     higher limit.
     """
     context: int | None = None
-    """Size in tokens of the context window, which is shared by question and answer."""
+    """Size of the context window in tokens. The question and the reply must fit into the window together."""
     density: float = 0.0
     """Tokens per character of a question, according to the server's token count."""
 
@@ -144,7 +147,7 @@ class ServerLimits:
         return body
 
     def messages(self, messages: Messages) -> Messages:
-        """Return the messages in the format that this model accepts."""
+        """Return the messages, merging the system prompt into the user message if the model requires it."""
         if not self.folds_system or not messages or messages[0][0] != "system":
             return messages
         (_, system), (role, user), *rest = messages
@@ -152,9 +155,9 @@ class ServerLimits:
 
 
 class Refusals:
-    """Registry of the parameters and limits that each server and model has rejected.
+    """Registry of rejected parameters and known limits, by server and model.
 
-    Later requests omit these parameters and stay within these limits.
+    Later requests omit the rejected parameters and stay within the known limits.
     """
 
     def __init__(self) -> None:
@@ -244,7 +247,9 @@ def _was_sent(name: str, body: Mapping[str, Any]) -> bool:
 
 
 def _structured_names(error: Any) -> Iterator[tuple[str, ...]]:
-    """Yield the parameter names in ``param``, ``loc`` and ``field``, each split into lowercase parts."""
+    """Yield the parameter names in an error's ``param``, ``loc`` and ``field`` entries, split into lowercase
+    parts.
+    """
     for key, value in _nodes(error):
         if key in ("param", "field", "parameter") and isinstance(value, str):
             yield tuple(part for part in re.split(r"[.\[\]/]+", value.lower()) if part)
@@ -278,9 +283,10 @@ def _leaves(error: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _texts(error: Any) -> Iterator[tuple[str, str]]:
-    """Return a (key, text) pair for every string in an error body.
+    """Return a (key, text) pair for each string in an error body, except for codes, types and parameter
+    names.
 
-    Text is truncated to keep searches fast.
+    Long text is truncated to keep searches fast.
     """
     return (
         (key, value[:4000])
@@ -326,9 +332,9 @@ _NEAR = 80
 
 
 def _lower(status: int, error: Any, message: str, body: Mapping[str, Any], named: bool) -> Refusal | None:
-    """Return the request change that satisfies a server's token limit, based on an error about tokens.
+    """Return a change that makes the request comply with the token limit reported in a server's error.
 
-    Return None if the error is about something else or does not indicate a limit.
+    Return None if the error is not about tokens or does not indicate a limit.
 
     Args:
         status: the HTTP status code, which can also occur in the message and is not a token limit.

@@ -1,6 +1,6 @@
 """HTTP client for judge servers that enforces a size limit while receiving replies.
 
-It does not follow redirects, so conversations are only sent to the server chosen by the user.
+The client does not follow redirects, so conversations are only sent to the server chosen by the user.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class BoundedClient(httpx2.AsyncClient):
         )
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
-        """Send a request and read the whole reply, regardless of its status."""
+        """Send a request and read the whole reply, regardless of the reply's HTTP status."""
         options["follow_redirects"] = False
         response = await super().send(request, stream=True, **options)
         try:

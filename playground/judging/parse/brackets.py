@@ -40,8 +40,8 @@ class Bracket:
     alone: bool
     """Whether the line contains nothing but the bracketed form and its label."""
     above: bool
-    """Whether the previous line also consists only of a bracketed form, or a line that says "or" connects
-    this form to an earlier form.
+    """Whether this form and the form before it may be alternatives: each is alone on its line with no other
+    text between them, or a line that says "or" connects them.
     """
     begins: bool
     """Whether the line begins with the bracketed form or its label.
@@ -124,7 +124,11 @@ def _is_other(content: str, before: str, value: Value) -> bool:
 
 
 def decide(brackets: list[Bracket]) -> tuple[Value, int]:
-    """Combine all bracketed forms into one value. Return the value and the position of the deciding form."""
+    """Return the value and the position of the bracketed form that counts.
+
+    The value is `NONE` if there are no forms, and `UNCLEAR` if the forms disagree and none of them takes
+    precedence.
+    """
     if not brackets:
         return NONE, 0
     last = brackets[-1]

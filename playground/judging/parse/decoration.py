@@ -68,8 +68,8 @@ _DECORATION = re.compile(
 def strip_decoration(text: str) -> str:
     """Return normalized text with pictographs and end-of-turn tokens replaced with the same number of spaces.
 
-    Decoration between a label and its value is kept: `rubric.neutral` does not rewrite such text in answers,
-    so the judge may be quoting an answer.
+    Decoration between a label and its value is kept and prevents the value from being parsed. In answers,
+    `rubric.neutral` does not rewrite labels followed by decoration, so the judge may be quoting an answer.
     """
     folded = fold(text)
     if folded.isascii() and "<" not in folded:

@@ -35,9 +35,8 @@ def find_labelled(folded: str, group: str, classify: Callable[[str, bool], Value
     """Return the value from the last labelled line that contains a value, and the position of that line's
     label.
 
-    Labels inside sentences do not provide values. If the last labelled line is followed by a label inside a
-    sentence or a label without a readable value, the line's value counts as unclear, unless both values are
-    the same.
+    A label inside a sentence never provides the value. However, the value is unclear if a later label, even
+    inside a sentence, states a different value or has no readable value.
 
     Args:
         folded: normalized text, as returned by `forms.fold`.
@@ -108,9 +107,7 @@ def _key_value(folded: str, label: re.Match[str], classify: Callable[[str, bool]
 def _revisions(
     folded: str, start: int, group: str, classify: Callable[[str, bool], Value]
 ) -> Iterable[Value]:
-    """Yield the values given by headings, longer labels and corrections after the label at position
-    `start`.
-    """
+    """Yield the values in headings, longer labels and corrections after the label at position `start`."""
     found = [one for one in NOTED_LABEL.finditer(folded, start + 1) if one[group]]
     for one in found[-MOST_FORMS:]:
         yield classify(_rest(folded, one.end()), False)

@@ -56,7 +56,7 @@ def find_score(objects: list[dict[str, Any]], scale: tuple[float, float]) -> Rea
 def find_values(objects: list[dict[str, Any]], keys: Iterable[str]) -> list[Any]:
     """Return the values of the given keys.
 
-    In each object, only the outermost level that contains any of the keys is used.
+    In each object, only the outermost nesting level that contains at least one of the keys is used.
     """
     values = []
     for object in objects:
@@ -88,8 +88,9 @@ def _reason_of(objects: list[dict[str, Any]]) -> str | None:
 
 
 def find_aspects(objects: list[dict[str, Any]], rubric: Rubric) -> Reading | None:
-    """Return the score for each of the rubric's aspects, or None if no JSON object has a key for any
-    aspect.
+    """Return the score for each of the rubric's aspects.
+
+    Return None if none of the JSON objects has an aspect's name as a key.
     """
     assert rubric.scale is not None
     entries = _aspect_entries(objects, rubric)

@@ -82,9 +82,10 @@ OR_LINE = re.compile(
     r"|\W{0,10}(?:and|und|et|to|bis|vs\.?|versus|/|\||&)\W{0,10}$",
     re.IGNORECASE,
 )
-"""Matches a line that says "or" in one of several languages.
+"""Matches a line that begins with "or" or consists only of a word such as "and" or "vs.", in several
+languages.
 
-The bracketed forms before and after it are alternatives.
+The bracketed forms before and after such a line are alternatives.
 """
 
 

@@ -9,8 +9,8 @@ Thinking is removed first. The verdict is then taken from the first of these for
 
 A reply has no verdict if it gives several different values, a range, an approximate score, a score outside
 the scale, or letters only in prose, or if a bracketed form contradicts the JSON. One exception: if the last
-bracketed form is on its own line, as the rubric requires, earlier forms are drafts, unless "or" connects
-them.
+bracketed form is on its own line, as the rubric requires, earlier forms are treated as drafts, unless "or"
+connects them to the last form.
 """
 
 from __future__ import annotations

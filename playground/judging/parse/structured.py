@@ -125,7 +125,7 @@ def find_objects(text: str) -> list[dict[str, Any]]:
 
 
 class Repeated(list[Any]):
-    """The different values of a key that occurs several times in one JSON object."""
+    """List of the values of a key that occurs several times, with different values, in one JSON object."""
 
 
 def _join(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -160,7 +160,7 @@ def _decode(text: str) -> list[dict[str, Any]]:
 
 
 def walk(value: Any, depth: int = DEPTH) -> Iterator[list[dict[str, Any]]]:
-    """Yield the objects in a JSON value in breadth-first order, outermost first."""
+    """Yield a list of the objects at each nesting level of a JSON value, outermost level first."""
     level = [value]
     for _ in range(depth):
         objects = [one for one in level if isinstance(one, dict)]
