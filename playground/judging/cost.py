@@ -164,7 +164,7 @@ class Reservation:
     tokens: int = 0
 
     def settle(self, spent: int) -> None:
-        """Return the reserved tokens to the budget, except for the `spent` ones."""
+        """Return the unspent tokens to the budget. `spent` is the number of tokens used."""
         if self.budget is not None:
             self.budget.give_back(self.tokens - spent)
 

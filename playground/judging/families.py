@@ -38,7 +38,7 @@ _PATTERNS = {
 def families(name: str) -> set[str]:
     """Return the model families mentioned in a model's name.
 
-    Most custom names mention no family. The name of a distilled model can mention two families:
+    Custom model names often mention no family, whereas the name of a distilled model can mention two:
     "DeepSeek-R1-Distill-Qwen-7B" is both DeepSeek and Qwen.
     """
     return {family for family, pattern in _PATTERNS.items() if pattern.search(name)}

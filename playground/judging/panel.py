@@ -1,8 +1,9 @@
-"""Judge panels: several judges evaluate the same answers, and the majority decision is a separate verdict.
+"""Judge panels, in which several judges evaluate the same answers.
 
-A strict majority is required: a lane wins if more than half of all judges on the panel prefer it. A judge
-without a verdict counts for neither lane; if the missing verdict could have been decisive, the panel has no
-verdict either. If the judges assign scores, the panel's score is the median.
+The majority decision is recorded as a separate verdict. A strict majority is required: a lane wins if more
+than half of all judges on the panel prefer the lane. A judge without a verdict counts for neither lane; if
+the missing verdict could have been decisive, the panel has no verdict either. If the judges assign scores,
+the panel's score is the median of the judges' scores.
 """
 
 from __future__ import annotations

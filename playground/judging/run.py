@@ -1,6 +1,6 @@
 """Run judgments, each in its own thread.
 
-A judgment keeps running when the page is closed, and can be cancelled.
+A running judgment continues when the page is closed, unless a user cancels the judgment.
 """
 
 from __future__ import annotations

@@ -213,7 +213,7 @@ class Judges:
 
         Args:
             limit: maximum number of conversations.
-            owner: the owner of the conversations (see `Store.summaries`).
+            owner: the owner whose conversations are returned; None for all owners (see `Store.summaries`).
         """
         return self.store.load_judged(limit, owner)
 

@@ -202,8 +202,8 @@ def winner_in(text: str, *, whole: bool) -> Value:
 def _strip_decoration(text: str) -> str:
     """Truncate the text, and strip the markup around its first word.
 
-    ``**A**`` becomes ``A**``; ``<b>A</b>`` and ``<A>`` become ``A``. An unpaired ``<`` or ``>`` is kept,
-    because it turns a value into a range.
+    ``**A**`` becomes ``A**``; ``<b>A</b>`` and ``<A>`` become ``A``. An unpaired ``<`` or ``>`` is kept
+    because, as in ``>7``, it turns the value into a range.
     """
     value = text[: LONGEST + 1].strip().lstrip(_DECORATION)
     if found := _ANGLES.match(value):

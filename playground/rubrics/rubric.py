@@ -110,7 +110,7 @@ def neutral(text: str) -> str:
 
 
 def _find_bracketed(folded: str) -> Iterator[tuple[int, int, str]]:
-    """Yield (start, end, replacement) for each pair of brackets to rewrite."""
+    """Yield (start, end, replacement) for the opening and the closing brackets of each form to rewrite."""
     for found in BRACKETS.finditer(folded):
         content = found[1]
         if (
@@ -123,7 +123,7 @@ def _find_bracketed(folded: str) -> Iterator[tuple[int, int, str]]:
 
 
 def _find_labelled(folded: str) -> Iterator[tuple[int, int, str]]:
-    """Yield (start, end, replacement) for each colon to rewrite."""
+    """Yield (start, end, replacement) for the colon of each label to rewrite."""
     for found in LABEL.finditer(folded):
         key = folded[found.start() - 1 : found.start()] in ("'", '"') and found["between"][:1] in ("'", '"')
         if key or _VALUE_NEXT.match(folded, found.end()):

@@ -17,7 +17,7 @@ def summarize_panel(entries: Sequence[CountedVerdict]) -> Panel | None:
 
     Return None if the judges' verdicts are missing.
 
-    Judges are identified by name, so that a panel is recognized across conversations.
+    Judges are identified by name, so that results are combined across conversations.
     """
     found = [(entry, _members(entry)) for entry in entries]
     names = name_judges((each.verdict.judge, each.verdict.server) for _, own in found for each in own)

@@ -37,7 +37,7 @@ class PairRecord:
     rate: Share
     """Win rate of the first variant. Ties, "both bad" and inconsistent comparisons count as half a win."""
     by_turn: Mapping[int, Share]
-    """The win rate by turn number, from 1."""
+    """The win rate in each turn, keyed by turn number (starting at 1)."""
     conversations: int
 
     @property
@@ -54,7 +54,7 @@ class ScoreRow:
     mean: Mean | None
     """The mean score; None if the variant has no scores."""
     by_turn: Mapping[int, Mean]
-    """The mean score by turn number, from 1."""
+    """The mean score in each turn, keyed by turn number (starting at 1)."""
     aspects: Mapping[str, Mean]
     wins: Share
     """Win rate against other variants; a tie counts as half a win."""
@@ -114,8 +114,10 @@ class Board:
     outcomes: Mapping[Outcome, int]
     """Number of verdicts by outcome, including failures."""
     agreement: Agreement | None
-    """Agreement with people's votes; None for the scoreboard of votes itself, or if no turn has both votes
-    and verdicts.
+    """Agreement with people's votes; None on the scoreboard of votes itself, or if there are no votes to
+    compare with the verdicts.
     """
     panel: Panel | None
-    """The panel whose majority verdicts the scoreboard is based on; None for other scoreboards."""
+    """Summary of the panel's judges and their agreement; None if the scoreboard is not based on panel
+    verdicts.
+    """

@@ -19,7 +19,7 @@ class ConflictError(InputError):
 
 
 def refuse_conflict(db: sqlite3.Connection, conversation: Conversation, lanes: Sequence[int]) -> None:
-    """Raise ConflictError if another process has continued a conversation since this process read it.
+    """Raise ConflictError if another process has continued the conversation since it was last read.
 
     Args:
         db: the database.

@@ -72,7 +72,7 @@ def _read_turns(
 
 
 def _read_answer_rows(db: sqlite3.Connection, id: str) -> dict[int, list[tuple[Any, ...]]]:
-    """Return the answer rows (lane, shown, variant, request, reply, version) by turn."""
+    """Return the answer rows (lane, shown, variant, request, reply, version), keyed by turn."""
     rows = db.execute(
         "SELECT turn, lane, shown, variant, request, reply, version FROM answer "
         "WHERE conversation = ? ORDER BY turn, lane, version",
@@ -95,7 +95,7 @@ def write_conversation(
         db: the database.
         conversation: the conversation.
         since: index of the first turn to write, from 0.
-        select: whether to overwrite the stored lanes and selected versions if they differ.
+        select: whether to overwrite the stored lanes and selected versions with those of `conversation`.
     """
     now = current_time()
     variants = [

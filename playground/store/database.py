@@ -39,7 +39,7 @@ class LockedError(OutsideError):
 def new_id() -> str:
     """Return a new conversation id.
 
-    Ids sort by creation time. They must be impossible to guess, because anyone with a conversation's link can
+    Ids sort by creation time. Ids must be impossible to guess, because anyone with a conversation's link can
     access the conversation.
     """
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
@@ -163,7 +163,7 @@ class Store:
             conversation: the conversation.
             since: index of the first turn to write, from 0; None for the last turn.
             patience: seconds to wait for a lock held by another program.
-            select: whether to overwrite the stored lanes and selected versions if they differ.
+            select: whether to overwrite the stored lanes and selected versions with those of `conversation`.
         """
         with self._connect(patience) as db:
             db.execute("BEGIN IMMEDIATE")
@@ -200,7 +200,7 @@ class Store:
 
         Args:
             limit: maximum number of conversations.
-            owner: the owner of the conversations (see `summaries`).
+            owner: the owner whose conversations are loaded; None for all owners (see `summaries`).
         """
         found = []
         with self._connect() as db:

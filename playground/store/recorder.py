@@ -125,9 +125,9 @@ class Recorder:
         return None if found is None else found.conversation
 
     def problem(self, id: str) -> str | None:
-        """Return one sentence explaining why a conversation is not fully saved or was saved as a branch.
+        """Return one sentence explaining why a conversation could not be saved or was saved as a branch.
 
-        Return None if the conversation was saved normally.
+        Return None if there was no such problem.
         """
         with self._changed:
             return self._problems.get(id)
@@ -218,7 +218,8 @@ class Recorder:
     def _place(self, conversation: Conversation) -> Conversation:
         """Return a conversation with the id under which it must be saved.
 
-        If the conversation is saved as a branch, this is the id of the branch.
+        If the conversation is saved as a branch, the new id is the branch's id, and the old id becomes its
+        parent.
         """
         branch = self._branched.get(conversation.id)
         return (
@@ -228,7 +229,7 @@ class Recorder:
         )
 
     def _note(self, id: str, error: OutsideError) -> None:
-        """Store a one-sentence reason why a conversation has not been saved."""
+        """Store one sentence explaining why a conversation has not been saved."""
         if isinstance(error, LockedError):
             sentence = (
                 f"The database {self._store.path} is locked by another program: this conversation is "

@@ -34,11 +34,11 @@ Row = dict[str, Any]
 
 
 def find_damage(path: Path) -> list[str]:
-    """Describe the damage in a database: one sentence per damaged row, followed by the repair command.
+    """Describe the damage in a database and how to repair it.
 
     Returns:
-        The sentences, of which at most `MOST_NAMED` describe individual rows. Empty if every row is readable
-        or there is no file.
+        One sentence for each of the first `MOST_NAMED` damaged rows, the number of further damaged rows, and
+        the repair command. Empty if every row is readable or there is no file.
     """
     if not path.exists():
         return []
@@ -205,7 +205,7 @@ def _has_time(row: Row, name: str) -> bool:
 
 
 def _check(table: str, row: Row) -> None:
-    """Check that a row can be parsed. Raises one of the `UNREADABLE` exceptions if it cannot."""
+    """Check that a row can be parsed. Raises one of the `UNREADABLE` exceptions if the row is damaged."""
     if table == "conversation":
         read_variants(row["variants"])
     elif table == "turn":

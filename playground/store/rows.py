@@ -123,7 +123,10 @@ def read_histories(text: str | None) -> tuple[int | None, ...]:
 
 
 def read_usable_histories(text: str | None, lanes: int) -> tuple[int | None, ...]:
-    """Parse `Turn.histories` for a turn with `lanes` lanes. Return () if the row is damaged."""
+    """Parse `Turn.histories` for a turn with `lanes` lanes.
+
+    Return () if the text is damaged or describes fewer lanes.
+    """
     try:
         found = read_histories(text)
     except UNREADABLE:

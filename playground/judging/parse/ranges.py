@@ -90,8 +90,9 @@ The bracketed forms before and after such a line are alternatives.
 
 
 def qualify(folded: str, found: re.Match[str], value: Value) -> Value:
-    """Return a bracketed form's value, or an "unclear" value if nearby text turns it into a range,
-    alternative or estimate.
+    """Return the value of a bracketed form.
+
+    Return `UNCLEAR` if nearby text turns the value into a range, an alternative or an estimate.
     """
     before = folded[line_start(folded, found.start()) : found.start()]
     after = folded[found.end() : found.end() + 160]

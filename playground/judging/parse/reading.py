@@ -23,7 +23,7 @@ class Reading:
     aspects: tuple[Aspect, ...] = ()
     reason: str | None = None
     error: str | None = None
-    """One-sentence reason why there is no verdict."""
+    """One sentence explaining why there is no verdict."""
 
 
 def check_scale(value: Value, scale: tuple[float, float], reason: str | None) -> Reading:

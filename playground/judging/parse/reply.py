@@ -114,7 +114,7 @@ def _read_score(text: str, rubric: Rubric, objects: list[dict[str, Any]]) -> Rea
 
 
 def _find_single_brackets(folded: str) -> tuple[Value, int]:
-    """Return the score in FastChat's fallback form, ``[7]``, and its position."""
+    """Return the score given in FastChat's fallback form, ``[7]``, and the position of the form."""
     numbers = list(_SINGLE.finditer(folded))
     if len({number_of(one[1]) for one in numbers}) != 1:
         return NONE, 0
@@ -124,7 +124,7 @@ def _find_single_brackets(folded: str) -> tuple[Value, int]:
 
 
 def _find_bare_number(folded: str) -> tuple[Value, int]:
-    """Return the score if the last line consists only of a number, and that line's position."""
+    """If the last line consists only of a number, return the number as the score, and the line's position."""
     *_, line = folded.rstrip().split("\n")
     if len(line) >= 40 or (bare := _BARE.fullmatch(line)) is None:
         return NONE, 0
