@@ -29,7 +29,10 @@ from playground.types import AdapterStatus, Prompt, Token
 
 
 class Model:
-    """Forward passes and tokenisation for a loaded model; `open_model` tests it and sets the code path."""
+    """Forward passes and tokenisation for a loaded model.
+
+    The function `open_model` tests the model and sets the code path.
+    """
 
     def __init__(self, loaded: Loaded) -> None:
         self.hf = loaded.model
@@ -50,7 +53,8 @@ class Model:
         self._has_own_vocabularies = any(parts.logits is not None for parts in loaded.parts.values())
         self.layers = loaded.model.config.get_text_config().num_hidden_layers
         self.rope = RowRope(loaded.model)
-        """Per-row rotary positions if RoPE frequencies depend on the text length; falsy for other models."""
+        """Per-row rotary positions for models whose RoPE frequencies depend on the length of the text; falsy
+        for all other models."""
         self._selects = "logits_to_keep" in inspect.signature(loaded.model.forward).parameters
         self.adapters: tuple[AdapterStatus, ...] = loaded.adapters
         self.plain: str | None = loaded.plain
@@ -61,7 +65,7 @@ class Model:
     # --- Text -------------------------------------------------------------------------------------
 
     def tokenizer(self, adapter: str | None) -> Tokenizer:
-        """Return a row's tokenizer: the adapter's own if it has one, otherwise the base model's."""
+        """Return an adapter's own tokenizer, or the base model's tokenizer if the adapter has none."""
         return (
             self._base_tokenizer
             if adapter is None
@@ -73,11 +77,14 @@ class Model:
         return self.tokenizer(prompt.adapter).encode(prompt)
 
     def tokens(self, prompt: Prompt) -> list[Token]:
-        """Return a prompt's tokens with their pieces and positions in the text. Thread-safe."""
+        """Return a prompt's tokens, each with its vocabulary piece and its position in the text.
+
+        Thread-safe.
+        """
         return self.tokenizer(prompt.adapter).tokens(prompt)
 
     def eos_token_ids(self, adapter: str | None) -> frozenset[int]:
-        """Return the EOS token ids for a row: the base model's, plus the adapter's own."""
+        """Return the EOS token ids for an adapter's rows: those of the base model and of the adapter."""
         if adapter is None:
             return self._eos_token_ids
         own = self._own_tokenizers.get(adapter)
@@ -100,15 +107,16 @@ class Model:
         every: bool = False,
         whole: Sequence[int] | None = None,
     ) -> Tensor:
-        """Pass the new tokens of every row through the model.
+        """Run one forward pass over the new tokens of every row.
 
         Args:
             kv: KV cache of the rows so far; the keys and values of the new tokens are appended to it.
             adapters: the adapter name of each of the B rows; None for the base model.
             tokens: new token ids of shape (B, T).
             every: whether to return the logits at all new positions instead of only at the last position.
-            whole: length of each row's whole prompt; None if the prompt ends with these tokens. Required if
-                the tokens are a chunk of a prompt and positions are scaled by the prompt's length.
+            whole: total length of each row's prompt; None if no more of the prompt follows after these
+                tokens. Required if the tokens are a chunk of a prompt and the model's positions depend on the
+                prompt's length.
 
         Returns:
             Logits of shape (B, V), or (B, T, V) if `every` is True.
@@ -148,13 +156,13 @@ class Model:
         return logits[:, -len(ids) :] if every else logits
 
     def regime(self, length: int) -> Regime:
-        """Return the RoPE regime for text of this length; () if frequencies do not depend on length."""
+        """Return the RoPE regime for text of this length, or () if RoPE frequencies are constant."""
         return self.rope.regime(length)
 
     def must_prefill_again(self, length: int) -> bool:
         """Return whether text must be prefilled again before decoding continues at token number `length`.
 
-        This is the case if the encoding of all positions in the text changes at that length.
+        Text must be prefilled again if the model encodes all positions differently from that length on.
         """
         return self.rope.must_prefill_again(length)
 
@@ -167,7 +175,7 @@ class Model:
         return int(self.hf.get_input_embeddings().weight.shape[0]) if own is None else own
 
     def vocabulary(self, adapter: str | None) -> int:
-        """Return the vocabulary size for a row with this adapter; other rows may have larger vocabularies."""
+        """Return the vocabulary size for a row with this adapter. Other rows may have larger vocabularies."""
         own = self.row_adapters.vocabulary(adapter)
         return self._vocabulary if own is None else own
 
@@ -194,10 +202,10 @@ class Model:
         return self.mask_foreign_tokens(logits if every else logits[:, -1], self.row_adapters.rows)
 
     def mask_foreign_tokens(self, logits: Tensor, adapters: Sequence[str | None]) -> Tensor:
-        """Set the logits of tokens outside each row's vocabulary to -inf in place, and return all logits.
+        """Set the logits of tokens outside each row's vocabulary to -inf in place, and return the logits.
 
-        The logits have shape (B, ..., V). This is done after the forward pass because some models, such as
-        Gemma 2, apply soft-capping after the output layer, which would change -inf.
+        The logits have shape (B, ..., V). They are masked after the forward pass because some models, such as
+        Gemma 2, apply soft-capping after the output layer, which would turn -inf into a finite value.
         """
         if logits.shape[-1] == self._vocabulary and not self._has_own_vocabularies:
             return logits
@@ -206,9 +214,10 @@ class Model:
         return logits
 
     def weights_labels(self) -> tuple[str, ...]:
-        """Return the weights label of each row in the last forward pass.
+        """Return the weights used by each row of the last forward pass, as labels for display.
 
-        On the plain code path, only the label of the row that was run last is returned.
+        A label names the base model, its precision and the adapter. On the plain code path, which runs one
+        row at a time, only the label of the row run last is returned.
         """
         return tuple(
             self._weights_label if name is None else f"{self._weights_label} + {name}"

@@ -1,7 +1,7 @@
 """Prepare a loaded model for decoding: speed up its linear layers, test the adapters, and choose a code path.
 
-No step depends on a list of architectures. Each step runs the model on a fixed test text, and is undone or
-skipped if it changes the logits.
+No step depends on a list of architectures. Each step runs the model on a fixed test text. If a step changes
+the base model's logits, it is undone or skipped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def open_model(loaded: Loaded) -> Model:
     """Prepare a loaded base model and its adapters for decoding.
 
     Raises:
-        InputError: the model's output cannot be reproduced exactly.
+        InputError: neither code path reproduces the model's output exactly.
         BaseChangedError: an adapter changes the base model's output even when it is disabled.
     """
     base_logits = _speed_up_linears(loaded)
@@ -42,7 +42,7 @@ def open_model(loaded: Loaded) -> Model:
 def _speed_up_linears(loaded: Loaded) -> Tensor:
     """Replace the linear layers with faster implementations, unless this changes the logits.
 
-    The logits change in models such as Mamba, which read a layer's weight without calling the layer.
+    The logits change if the model's code reads a layer's weight without calling the layer, as in Mamba.
 
     Returns:
         The base model's logits of shape (T, V) on the test text, computed with the final implementation of
@@ -68,10 +68,10 @@ def _is_own_cache_exact(model: Model, loaded: Loaded) -> bool:
 
 
 def _check_without_cache(model: Model, loaded: Loaded) -> None:
-    """Check that the plain code path reproduces the model's output exactly without a cache.
+    """Check that the plain code path without a cache reproduces the model's output exactly.
 
     Raises:
-        InputError: the output is not reproduced exactly, so the model cannot be served.
+        InputError: the plain code path does not reproduce the output, so the model cannot be served.
     """
     reason = None
     if model.rope and not model.rope.prefills_again:

@@ -19,8 +19,8 @@ logits. Rounding errors stay below these values; a wrong mask or position far ex
 STEPS = 3
 """Number of tokens decoded one at a time in a trial, after the rows are prefilled."""
 SHORT = 24
-"""Length in tokens of the longer row in the trial with lowered length limits, kept short to make the trial
-fast."""
+"""Number of tokens in the longer row of the trial with lowered length limits. The row is short so that the
+trial is fast."""
 STATE_TYPES = {"full_attention", "sliding_attention", "chunked_attention"}
 """Layer types whose state consists only of keys and values."""
 
@@ -28,8 +28,9 @@ STATE_TYPES = {"full_attention", "sliding_attention", "chunked_attention"}
 def find_mismatch(model: Model, probe: Sequence[int]) -> str | None:
     """Return why the fast code path cannot be used, or None if it reproduces the model's own logits.
 
-    A model with an attention window or an original context length is tested a second time with these limits
-    lowered below the length of the text, since exceeding the real limits would take too long.
+    If a model has an attention window or an original context length (the context length before RoPE scaling),
+    it is tested a second time with these limits lowered below the length of the test text. A test with text
+    that exceeds the real limits would take too long.
     """
     kinds = set(getattr(model.hf.config.get_text_config(), "layer_types", None) or ())
     if unknown := kinds - STATE_TYPES:
@@ -51,7 +52,7 @@ def find_mismatch(model: Model, probe: Sequence[int]) -> str | None:
 
 
 def own_cache_works(model: Model, probe: Sequence[int]) -> bool:
-    """Return whether step-by-step decoding with the model's own cache reproduces the logits of one pass."""
+    """Return whether decoding with the model's own cache gives the same logits as a single forward pass."""
     try:
         off = _path_error(
             model, _rows(probe), lambda: PlainKV.begin(model.hf.config, cached=True), _run_one_pass
@@ -62,7 +63,7 @@ def own_cache_works(model: Model, probe: Sequence[int]) -> bool:
 
 
 def own_cache_keeps_rows_apart(model: Model, probe: Sequence[int]) -> bool:
-    """Return whether interleaved rows, each with its own cache, produce the same logits as when run alone."""
+    """Return whether rows decoded in turn, each with its own cache, get the same logits as when run alone."""
 
     def run_alone(model: Model, row: list[int]) -> Tensor:
         kv = PlainKV.begin(model.hf.config, cached=True)
@@ -126,7 +127,7 @@ def _rows(probe: Sequence[int]) -> list[list[int]]:
 
 
 def _error_past_limits(model: Model, probe: Sequence[int]) -> float:
-    """Compute `_path_error` after lowering the model's length limits below the lengths of the rows.
+    """Return `_path_error` of the fast code path, with length limits lowered below the rows' lengths.
 
     The longer row exceeds the limits from the start. The shorter row exceeds the original context length at
     its second decoding step.

@@ -41,23 +41,23 @@ WINDOW_NAMES = (
     "index_topk",
     "index_block_size",
 )
-"""Configuration keys and layer attributes for the distance, number of keys or position beyond which attention
-changes."""
+"""Configuration keys and layer attributes for limits beyond which attention changes. A limit is a distance
+between positions, a number of keys or a position."""
 BLOCK_NAMES = ("block_size", "topk_blocks")
 """Names of the block parameters in layers with block-sparse attention (MiniMax M3)."""
 
 
 def context_length(config: Any, tokenizer: Any = None) -> int:
-    """Return a model's context length in tokens, shared by prompt and answer.
+    """Return a model's context length, that is, the maximum total number of tokens in prompt and answer.
 
     A configuration with scaled rotary positions specifies either the length before scaling (linear and
     dynamic scaling, YaRN in Qwen 2.5) or the scaled length together with a shorter original length (Llama 3,
     Phi 3, GPT-OSS). In the second case, the specified length is the context length: Llama 3.2 specifies
-    131,072, while the product of factor and original length would be twice as large. If each layer type has
-    its own scaling (Gemma 3), published models specify the scaled length.
+    131,072, while the product of factor and original length would be twice as large. Published models that
+    have separate scaling for each layer type (Gemma 3) also specify the scaled length.
 
     Args:
-        config: the model's configuration. In a composite configuration, the text part is used.
+        config: the model's configuration. Only the text part of a composite configuration is used.
         tokenizer: the tokenizer whose `model_max_length` is used if the configuration specifies no length.
     """
     text = config.get_text_config()
@@ -98,7 +98,7 @@ def _scale_length(config: Any, stated: int, table: dict[str, Any], alone: bool) 
 
 
 def names_limit(model: PreTrainedModel) -> bool:
-    """Return whether a model has a length or distance beyond which its positions or attention change."""
+    """Return whether a model has a length limit beyond which its position encoding or attention changes."""
     config = model.config.get_text_config()
     if any(_length(getattr(config, name, None)) for name in WINDOW_NAMES):
         return True
@@ -154,7 +154,7 @@ def _configs(model: PreTrainedModel) -> Iterator[Any]:
 
 
 def _lower(undo: ExitStack, owner: Any, name: str, most: int) -> None:
-    """Lower a configured length in a configuration or module until `undo` is closed."""
+    """Lower the length `name` of a configuration or module to at most `most` until `undo` is closed."""
     stated = vars(owner).get(name)
     if (value := _length(stated)) is not None and value > most:
         undo.callback(setattr, owner, name, stated)
@@ -162,7 +162,7 @@ def _lower(undo: ExitStack, owner: Any, name: str, most: int) -> None:
 
 
 def _narrow(undo: ExitStack, module: nn.Module, window: int) -> None:
-    """Lower an attention window that is stored as a mask until `undo` is closed."""
+    """Until `undo` is closed, narrow a module's attention window if the window is stored as a mask."""
     if (mask := _window_mask(module)) is not None:
         undo.callback(module._buffers.__setitem__, "bias", mask)
         ones = torch.ones_like(mask)

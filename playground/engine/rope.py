@@ -23,12 +23,15 @@ from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
 
 Regime = tuple[Hashable, ...]
-"""State of the rotary frequencies. Lengths with the same frequencies share a regime. Attention keys depend on
-the regime as well as on the tokens."""
+"""State of the rotary frequencies. Text lengths for which the frequencies are the same have the same regime.
+Attention keys depend on the regime as well as on the tokens."""
 
 
 def rope_tables(config: Any) -> list[dict[str, Any]]:
-    """Return the tables of rotary parameters in a text configuration: one table, or one per layer type."""
+    """Return the tables of rotary parameters in a text configuration.
+
+    A configuration has one table for all layers, one table per layer type, or no table.
+    """
     table = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None)
     if not isinstance(table, dict):
         return []
@@ -39,8 +42,8 @@ def rope_tables(config: Any) -> list[dict[str, Any]]:
 class RowRope:
     """Per-row sequence lengths for rotary modules whose frequencies depend on length.
 
-    Creating an instance replaces the modules' `forward`. The instance is falsy if the model has no such
-    modules.
+    Creating an instance replaces the `forward` of these modules. If the model has none, the instance is
+    falsy.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
@@ -61,7 +64,7 @@ class RowRope:
 
     @contextmanager
     def remove_temporarily(self) -> Iterator[None]:
-        """Restore the modules' own `forward` and initial state within the block."""
+        """Within the block, restore the original `forward` and the initial state of the rotary modules."""
         for module in self._modules:
             del module.forward
             _reset(module)
@@ -72,7 +75,7 @@ class RowRope:
 
     @contextmanager
     def use_lengths(self, lengths: Sequence[int]) -> Iterator[None]:
-        """Within the block, compute the rotary frequencies from the given lengths of the B rows."""
+        """Within the block, compute the rotary frequencies of each of the B rows from that row's length."""
         self._lengths = lengths
         try:
             yield
@@ -80,7 +83,7 @@ class RowRope:
             self._lengths = None
 
     def regime(self, length: int) -> Regime:
-        """Return the RoPE regime for text of this length; () if no frequencies depend on length."""
+        """Return the RoPE regime for text of this length, or () if no rotary frequencies depend on length."""
         found: list[Hashable] = []
         for module in self._modules:
             for layer_type, rope_type in _changing_types(module):
@@ -97,9 +100,9 @@ class RowRope:
     ) -> tuple[Tensor, ...]:
         """Replacement for a rotary module's `forward`.
 
-        `position_ids` has shape (B, T), and the results have shape (B, T, D). For each row, the last position
-        implied by its length is appended, and the result for that position is removed afterwards. Anything
-        that the module derives from the largest position is thus computed for that length.
+        `position_ids` has shape (B, T), and the results have shape (B, T, D). The module derives its
+        frequencies from the largest position. Each row's final position, which is the row's length minus one,
+        is therefore appended before the module runs, and the result for that position is removed afterwards.
         """
         rows = position_ids.shape[0]
         lengths = self._lengths
@@ -122,7 +125,7 @@ class RowRope:
 
 
 def _run_fresh(module: Any, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
-    """Run the module's own `forward` from its initial state."""
+    """Run a rotary module's original `forward` from the initial state, and reset the module afterwards."""
     _reset(module)
     result: tuple[Tensor, ...] = type(module).forward(module, *args, **kwargs)
     _reset(module)
@@ -145,7 +148,7 @@ def _reset(module: Any) -> None:
 
 
 def _changing_types(module: Any) -> list[tuple[str | None, str]]:
-    """Return the (layer type, RoPE type) pairs of a module whose frequencies depend on length."""
+    """Return a module's (layer type, RoPE type) pairs for which the rotary frequencies depend on length."""
     types = getattr(module, "rope_type", None)
     if isinstance(types, str):
         types = {None: types}
@@ -163,7 +166,7 @@ def _limit(module: Any, layer_type: str | None, rope_type: str) -> int:
 
 
 def _drops_cache(model: PreTrainedModel) -> bool:
-    """Return whether `prepare_inputs_for_generation` drops the cache at the original context length."""
+    """Return whether `prepare_inputs_for_generation` drops the cache past the original context length."""
     limit = getattr(model.config, "original_max_position_embeddings", None)
     if limit is None:
         return False

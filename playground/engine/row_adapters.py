@@ -3,12 +3,12 @@
 Every module modified by an adapter gets a new `forward`. It runs the base model's `forward` and then, for
 each run of adjacent rows with the same adapter, adds the adapter's delta to these rows. Base rows have no
 overhead, and modules not modified by any loaded adapter keep their `forward`. Usually the delta is a plain
-LoRA, ``(x A) B``, with the adapter's own weights. If a batch has more than a few different adapters, the A
-and B of all rows (zeros for base rows) are stacked for one ``bmm(bmm(x, A), B)``. Runs are determined when
-the rows of the batch change, not at every step. Stacking is slower for few adapters, since each row reads its
-own factors from memory: with one base row and one adapter row on a 125M-parameter Llama on 2 cores, stacking
-took 29% of a step. PEFT's own mixed batches register hooks and select rows in every layer at every step,
-which costs about as much as running the lanes one after the other.
+LoRA, ``(x A) B``, computed with the adapter's A and B matrices. If a batch has more than a few different
+adapters, the A and B of all rows (zeros for base rows) are stacked for one ``bmm(bmm(x, A), B)``. Runs are
+determined when the rows of the batch change, not at every step. Stacking is slower for few adapters, since
+each row reads its own factors from memory: with one base row and one adapter row on a 125M-parameter Llama on
+2 cores, stacking took 29% of the time of a step. PEFT's own mixed batches register hooks and select rows in
+every layer at every step, which costs about as much as running the lanes one after the other.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from torch import Tensor, nn
 from playground.engine.adapters.parts import Adapter, Part
 
 MOST_RUNS = 4
-"""Maximum number of runs computed separately; more runs are stacked for one `bmm`."""
+"""Maximum number of runs (adjacent rows with the same adapter) computed separately. If there are more, all
+rows are stacked for one `bmm`."""
 
 
 class RowsMixedError(RuntimeError):
@@ -36,21 +37,21 @@ class RowsMixedError(RuntimeError):
 
 @dataclass
 class Run:
-    """Adjacent rows of a batch that use the same plain LoRA in one layer."""
+    """Adjacent rows of a batch that use the same plain LoRA adapter, in one layer."""
 
     rows: slice
     a: Tensor
-    """The adapter's weight A, shape (r, in)."""
+    """LoRA A matrix, shape (r, in)."""
     b: Tensor
-    """The adapter's weight B, shape (out, r)."""
+    """LoRA B matrix, shape (out, r)."""
     scaling: float
 
     def __post_init__(self) -> None:
         rows = self.rows.stop - self.rows.start
         self.down = self.a.T.expand(rows, -1, -1)
-        """A expanded to shape (rows, in, r) for `bmm`, without copying."""
+        """The A matrix, transposed and expanded to shape (rows, in, r) for `bmm` without copying."""
         self.up = self.b.T.expand(rows, -1, -1)
-        """B expanded to shape (rows, r, out) for `bmm`, without copying."""
+        """The B matrix, transposed and expanded to shape (rows, r, out) for `bmm` without copying."""
 
     def add(self, result: Tensor, x: Tensor) -> None:
         """Add the LoRA delta of these rows to `result` in place.
@@ -70,12 +71,12 @@ class Run:
 
 @dataclass
 class Stack:
-    """The LoRA factors of all rows in one layer, with zeros for rows without a LoRA."""
+    """The LoRA A and B matrices of all rows in one layer. Rows without a LoRA adapter have zeros."""
 
     a: Tensor
-    """LoRA A factors of all rows, shape (B, in, r)."""
+    """LoRA A matrices of all rows, shape (B, in, r)."""
     b: Tensor
-    """LoRA B factors of all rows, multiplied by the scaling, shape (B, r, out)."""
+    """LoRA B matrices of all rows, multiplied by each adapter's scaling, shape (B, r, out)."""
 
     def add(self, result: Tensor, x: Tensor) -> None:
         """Add the LoRA deltas of all rows to `result`, in place; see `Run.add`."""
@@ -92,14 +93,14 @@ class Pass:
 
 @dataclass
 class PartRun:
-    """Adjacent rows that use the same adapter in a module where its changes are not just a plain LoRA."""
+    """Adjacent rows with the same adapter, in a module where the adapter is not a plain LoRA."""
 
     rows: slice
     part: Part
 
 
 class Site:
-    """A base model module modified by adapters."""
+    """A base model module that is modified by at least one adapter."""
 
     def __init__(self, module: nn.Module, parts: dict[str, Part], current: Pass) -> None:
         self.module = module
@@ -137,7 +138,7 @@ class Site:
         self.plain = list(plain) if len(plain) <= MOST_RUNS else [_stack(plain, len(rows))]
 
     def run(self, x: Tensor, args: Any, kwargs: Any) -> Tensor:
-        """Compute the output for any kind of adapter part and any input shape."""
+        """Compute the module's output for all kinds of adapters and input shapes."""
         if self.others and (args or kwargs):
             raise ValueError(f"{type(self.module).__name__} takes more than one input")
         x, shape = self._split_rows(x)
@@ -153,13 +154,14 @@ class Site:
         return result if shape is None else result.reshape(*shape, *result.shape[2:])
 
     def _split_rows(self, x: Tensor) -> tuple[Tensor, Any]:
-        """Reshape the input so that the batch's rows come first.
+        """Reshape the input so that its first dimension is the rows of the batch.
 
         Returns:
-            The input, and the leading shape to restore in the output, or None if the shape is unchanged.
+            The reshaped input, and the leading dimensions to restore in the output. The dimensions are None
+            if the input was not reshaped.
 
         Raises:
-            RowsMixedError: the rows cannot be separated in the input.
+            RowsMixedError: the input does not keep the rows of the batch separate.
         """
         tokens = not x.is_floating_point()
         if x.shape[0] == self.count and (x.dim() == 3 or (tokens and x.dim() == 2)):
@@ -180,9 +182,11 @@ class Site:
         return (x.reshape(self.count, -1) if tokens else x.reshape(self.count, -1, x.shape[-1])), shape
 
     def _run_base(self, x: Tensor, shape: Any, args: Any, kwargs: Any) -> Tensor:
-        """Compute the base output of shape (B, T, ...).
+        """Compute the output, of shape (B, T, ...), to which the adapters are then applied.
 
-        The values are undefined for rows whose adapter has its own copy of the module.
+        This is the base module's output. The exception is a batch in which all rows use one adapter that has
+        its own copy of the module: the copy then computes the output. In other batches, the values for rows
+        with a copy are meaningless and must be replaced.
         """
         copies = [run for run in self.others if run.part.copy is not None]
         if len(copies) == 1 and copies[0].rows == slice(0, self.count):
@@ -207,7 +211,7 @@ class Site:
         return result if shape is None else result.reshape(*x.shape[:2], *result.shape[len(shape) :])
 
     def _run_own(self, run: PartRun, result: Tensor, x: Tensor) -> Tensor:
-        """Compute the output for the rows of one run, with their adapter applied."""
+        """Compute the module's output for the rows of one run, with the run's adapter applied."""
         rows = x[run.rows]
         copy = run.part.copy
         whole = run.rows == slice(0, self.count)
@@ -220,7 +224,10 @@ class Site:
 
 
 def _forward(site: Site, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """Replacement for a module's `forward`, from `x` of shape (B, T, in) to a result of shape (B, T, out)."""
+    """Replacement for a module's `forward`.
+
+    Maps `x` of shape (B, T, in) to an output of shape (B, T, out).
+    """
     if site.others or (site.plain and (x.dim() != 3 or x.shape[0] != site.count)):
         return site.run(x, args, kwargs)
     result: Tensor = site.original(x, *args, **kwargs)
@@ -232,7 +239,7 @@ def _forward(site: Site, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 def _merge_logits(result: Tensor, own: Tensor, rows: slice) -> Tensor:
     """Merge the logits of rows with different vocabularies.
 
-    The logits of tokens outside a row's vocabulary are -inf.
+    In each row, the logits of tokens outside the row's vocabulary are set to -inf.
     """
     most = max(result.shape[-1], own.shape[-1])
     joined = result.new_full((*result.shape[:-1], most), -torch.inf)
@@ -285,7 +292,7 @@ class RowAdapters:
         self._sites = []
 
     def drop(self, name: str) -> None:
-        """Remove one adapter."""
+        """Remove one adapter, and restore modules that no other adapter modifies."""
         self.remove()
         del self._adapters[name]
         self._install()
@@ -295,7 +302,8 @@ class RowAdapters:
 
         Args:
             adapters: the adapter for each row; None for the base model.
-            tokens: number of tokens in each row, used to check that a module's input contains all tokens.
+            tokens: number of tokens in each row, used to check that a module's input contains the tokens of
+                all rows; None if unknown.
         """
         self._pass.tokens = tokens
         rows = tuple(adapters)
@@ -306,9 +314,9 @@ class RowAdapters:
             site.select(rows)
 
     def embedding_rows(self, name: str | None) -> int | None:
-        """Return the number of rows in an adapter's own embeddings; None if it uses the base model's."""
+        """Return the number of rows in an adapter's own embedding matrix, or None if it has none."""
         return self._adapters[name].embedding_rows if name in self._adapters else None
 
     def vocabulary(self, name: str | None) -> int | None:
-        """Return the vocabulary size of an adapter's own output layer; None if it uses the base model's."""
+        """Return the vocabulary size of an adapter's own output layer, or None if it has none."""
         return self._adapters[name].logits if name in self._adapters else None

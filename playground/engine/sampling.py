@@ -7,7 +7,7 @@ nothing else, a row is independent of the other rows in its batch, and two lanes
 same noise: any differences between them come from their distributions.
 
 The filters and their order are the same as in Hugging Face's `generate`: repetition penalty, temperature,
-top-k, top-p, min-p. A test compares the resulting distributions.
+top-k, top-p, min-p. A test compares the resulting distributions with those of `generate`.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ DROPPED = float("-inf")
 
 @dataclass
 class Row:
-    """Everything, apart from the logits, that is needed to choose a row's next token."""
+    """The inputs, apart from the logits, for choosing a row's next token."""
 
     sampling: Sampling
     prompt_ids: Sequence[int]
     answer_ids: Sequence[int]
     vocabulary: int | None = None
-    """Vocabulary size of this row, at most the number of logits columns; None to use all columns."""
+    """Number of leading logits to choose from, which is the vocabulary size of the row's model; None to use
+    all logits."""
 
 
 def next_tokens(logits: Tensor, rows: Sequence[Row]) -> list[int]:
@@ -74,9 +75,10 @@ def choose(logits: Tensor, row: Row) -> int:
 
 
 def filter_logits(logits: Tensor, row: Row) -> Tensor:
-    """Apply penalty, temperature and filters to logits of shape (V,); removed tokens become -inf.
+    """Apply repetition penalty, temperature and sampling filters to logits of shape (V,).
 
-    At temperature 0 only the penalty applies, since the filters never remove the most likely token.
+    The logits of removed tokens are set to -inf. At temperature 0, only the penalty is applied: the filters
+    would make no difference, since they never remove the most likely token.
     """
     sampling = row.sampling
     scores = logits
@@ -104,7 +106,10 @@ def filter_logits(logits: Tensor, row: Row) -> Tensor:
 
 
 def penalise(logits: Tensor, seen: Sequence[int], penalty: float) -> Tensor:
-    """Apply the repetition penalty: divide positive logits of seen tokens by it, multiply negative logits."""
+    """Apply the repetition penalty to the logits of tokens in `seen`.
+
+    Positive logits are divided by the penalty, and negative logits are multiplied by it.
+    """
     # Not every input token has a logit, since embeddings can have more rows than the output layer.
     there = sorted(token for token in set(seen) if token < len(logits))
     if not there:
@@ -115,7 +120,7 @@ def penalise(logits: Tensor, seen: Sequence[int], penalty: float) -> Tensor:
 
 
 def gumbel(seed: int, position: int, size: int) -> Tensor:
-    """Generate Gumbel(0, 1) noise of shape (size,), in float32 on CPU, determined only by the arguments."""
+    """Generate float32 Gumbel(0, 1) noise of shape (size,) on CPU. Equal arguments give equal noise."""
     # Hash to 32 bits, because torch's CPU generator uses only the low 32 bits of its seed.
     digest = hashlib.blake2b(f"{seed}/{position}".encode(), digest_size=4).digest()
     generator = torch.Generator()

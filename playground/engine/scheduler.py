@@ -20,11 +20,11 @@ from playground.types import InputError
 CHUNK_IDLE = 512
 """Number of tokens in a prefill chunk while no row is decoding."""
 CHUNK_DECODING = 64
-"""Number of tokens in a prefill chunk while rows are decoding. These rows wait for the chunk, which on CPU
-takes as long as two or three decoding steps."""
+"""Number of tokens in a prefill chunk while rows are decoding. The rows wait while the chunk is prefilled,
+which on CPU takes as long as two or three decoding steps."""
 WORTH_STORING = 32
-"""Minimum number of newly computed tokens for a job's prefix to be stored in the prefix cache as soon as it
-is prefilled."""
+"""Minimum number of tokens for which storing a prefix is worthwhile. After prefill, a job's token ids are
+stored in the prefix cache only if at least this many of them had to be computed."""
 
 
 class Scheduler:
@@ -79,11 +79,11 @@ class Scheduler:
     # --- Choosing the next job --------------------------------------------------------------------
 
     def _next_job(self) -> Job | None:
-        """Return the job to prefill next, or None if there is none.
+        """Return the job to prefill next, or None if no job is ready.
 
         The oldest job and the job with the fewest remaining ids take turns, so that neither long nor short
-        prompts block the others. A job that shares a prefix with a job that is being prefilled waits for that
-        job's keys and values instead of computing them again.
+        prompts block the others. A job that shares a prefix with another job in prefill waits for the other
+        job's keys and values instead of computing the shared ones again.
         """
         ready = self._ready_jobs()
         if not ready:
@@ -100,7 +100,10 @@ class Scheduler:
         return job if job is not None and self._count_uncached(job) <= room else None
 
     def _count_uncached(self, job: Job) -> int:
-        """Return the number of ids left to compute, excluding those in the prefix cache for a new job."""
+        """Return the number of token ids that a job still has to compute.
+
+        For a job whose prefill has not started, token ids found in the prefix cache are not counted.
+        """
         if job.kv is not None or self.model.plain:
             return job.remaining
         ids = job.prefill_ids
@@ -108,7 +111,10 @@ class Scheduler:
         return max(1, len(ids) - common)
 
     def _ready_jobs(self) -> list[Job]:
-        """Return the jobs that can be prefilled now."""
+        """Return the jobs that can be prefilled now, in order of arrival.
+
+        Warm-up jobs are included only if no other job is ready and no row is decoding.
+        """
         ready = [job for job in self.waiting if not self._shares_beginning(job)]
         urgent = [job for job in ready if job.is_urgent]
         if not urgent and self.batch.rows:
@@ -159,13 +165,19 @@ class Scheduler:
         return tokens
 
     def _cut_chunk(self, ids: list[int], start: int) -> list[int]:
-        """Return the ids to prefill from `start` on: one chunk, or all of them on the plain code path."""
+        """Return the next token ids to prefill, starting at index `start`.
+
+        The result is one chunk or, on the plain code path, all remaining ids.
+        """
         if self.model.plain:
             return ids[start:]
         return ids[start : start + (CHUNK_DECODING if self.batch.rows else CHUNK_IDLE)]
 
     def _find_prefix(self, job: Job) -> KV:
-        """Return the KV cache of the job's longest cached prefix, which never includes the last token."""
+        """Return a KV cache for a job that starts with the longest prefix found in the prefix cache.
+
+        The prefix is limited to `job.reusable` ids. If no prefix is found, the KV cache is empty.
+        """
         if self.model.plain:
             return self.model.begin()
         ids = job.prefill_ids

@@ -1,7 +1,7 @@
 """An engine without a model that answers with scripted tokens.
 
-Used for tests and for developing the page, where the text of the answers does not matter. It implements the
-full engine contract: concurrent rows, stop rules and trimming, failures of individual rows, and cancellation.
+Used for tests and for developing the page, where the text of the answers does not matter. Like an engine with
+a model, it supports concurrent rows, stop rules and trimming, failures of individual rows, and cancellation.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from playground.types import (
 )
 
 Script = Sequence[str] | Exception
-"""The tokens of one reply, or the exception that makes its row fail."""
+"""The tokens of one reply, or an exception with which the reply's row fails."""
 
 
 class ScriptedEngine(EngineWithoutModel):  # For tests.
@@ -42,8 +42,8 @@ class ScriptedEngine(EngineWithoutModel):  # For tests.
     def __init__(self, script: Callable[[Request], Script], delay: float = 0.0) -> None:
         """
         Args:
-            script: function that returns the tokens of the answer to a request, or the exception that makes
-                the answer fail.
+            script: function that returns the tokens of the answer to a request, or an exception with which
+                the answer fails.
             delay: seconds between steps; each step adds one token to every row.
         """
         self._script = script
@@ -52,7 +52,7 @@ class ScriptedEngine(EngineWithoutModel):  # For tests.
         self.open_streams = 0
 
     def status(self) -> Status:
-        """Return a status that always reports the engine as ready."""
+        """Return a status that reports the engine as ready."""
         return Status(state="ready", note="Scripted answers", base="scripted")
 
     def stream(self, requests: Sequence[Request]) -> Generator[Event, None, None]:
@@ -99,7 +99,7 @@ class _Row:
         self._ttft: float | None = None
 
     def step(self) -> Iterator[Event]:
-        """Yield the events for the next token, or for the end of the row."""
+        """Yield the events for the next token or, after the last token, the events that finish the row."""
         if isinstance(self._script, Exception):
             yield from self._end("error", str(self._script))
         elif self._next == len(self._script):

@@ -1,7 +1,8 @@
 """Turn token ids into an answer: detect where the answer ends, trim it, and return its text once final.
 
-This module only processes strings. Text that is not yet final is held back: incomplete characters, and text
-that a stop rule may still remove. The result does not depend on how the text is split into tokens or chunks.
+The rules look only at the text of the answer. Text that is not yet final is held back: incomplete characters,
+and text that a stop rule may still remove. The result does not depend on how the text is split into tokens or
+chunks.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ class _Code:
     is_code: bool
     """Whether the block names a language, contains a line of code, or quotes a header in its first line."""
     fresh: bool = False
-    """Whether the first line of the block has not been read yet. In formats with fences, that line determines
-    the role of the fence."""
+    """Whether the first line of the block is still to be read. Always False for a bare fence in a format with
+    fences, because such a fence only counts as opening a block once the line after it has been read."""
 
     @property
     def shields(self) -> bool:
-        """Whether headers inside the block are ignored instead of ending the answer."""
+        """Whether a header inside the block counts as code, so that it does not end the answer."""
         return self.is_code or self.fresh
 
 
@@ -45,11 +46,13 @@ class _Fence:
     """Index at which the next line starts."""
     mark: str
     opens: bool = False
-    """Whether the fence is taken to open a code block, unless a blank line and a header follow."""
+    """Whether the fence is assumed to open a code block. If a blank line and a header follow, the fence ends
+    the answer after all."""
     blank: bool = False
     """Whether a blank line follows the fence."""
     header: bool = False
-    """Whether a header follows directly. The line after the header then determines the role of the fence."""
+    """Whether the next line is a header. If so, the line after the header shows whether the fence opens a
+    code block or ends the answer."""
 
 
 _FENCE_LINE = re.compile(r"(`{3,}(?=[^`]*$)|~{3,})(.*)")
@@ -60,20 +63,21 @@ class Cutter:
 
     With the rule "own", an answer ends at the first of these:
 
-    * A line outside code that starts with the family's own user header. Text may follow on the same line, and
-      the number of ``#`` may differ; ``User:``, which has no ``#``, must be alone on its line. In a code
-      block opened by the answer, the line counts as code if the block names a language or already contains a
-      line of code.
-    * If the rule has a fence: a line with only the fence, followed by one of the family's headers, with or
-      without blank lines in between. The fence is not part of the answer unless it closes a code block in it.
+    * A line outside code that starts with the prompt family's own user header. Text may follow on the same
+      line, and the number of ``#`` may differ. The header ``User:``, which has no ``#``, must be alone on its
+      line. In a code block opened by the answer, the line counts as code if the block names a language or
+      already contains a line of code.
+    * If the rule has a fence: a line with only the fence, followed by one of the prompt family's headers,
+      with or without blank lines in between. The fence is part of the answer only if it closes a code block
+      of the answer.
     * If the rule has a fence: a line with only the fence at the end of the text, followed by at most part of
       a header.
-    * If the rule has no fence: a blank line followed by a line with only the family's answer header.
+    * If the rule has no fence: a blank line followed by a line with only the prompt family's answer header.
 
-    A bare fence directly before a header may instead open a code block whose first line is a comment. This is
-    assumed if the line before the fence introduces a block (``See:``), or if the line after the header is
-    code. Until this is known, all text from the fence onwards is held back. With the rule "paper", an answer
-    ends only at the first of the rule's `texts`; fences and headers have no effect.
+    A bare fence directly before a header may instead open a code block whose first line is a comment. The
+    fence is assumed to open a block if the line before it introduces one (``See:``), or if the line after the
+    header is code. Until the fence's role is known, all text from the fence onwards is held back. With the
+    rule "paper", an answer ends only at the first of the rule's `texts`; fences and headers have no effect.
 
     With either rule, an answer ends before the first of the rule's stop sequences (`texts`). The prefill is
     parsed as well, in case it opens a code block, but only text written by the model is returned or can end
@@ -128,7 +132,7 @@ class Cutter:
         return self._cut is not None
 
     def feed(self, text: str) -> str:
-        """Add raw text and return the text that is now final; set `stopped` once the answer has ended."""
+        """Add raw text and return the text that has become final. Sets `stopped` if the answer has ended."""
         self._all += text
         if self.stopped:
             return ""
@@ -139,7 +143,7 @@ class Cutter:
         return self._emit(self._find_certain_end())
 
     def finish(self) -> str:
-        """Return the rest of the answer once the raw text is complete."""
+        """Return the rest of the answer. To be called after all raw text has been added."""
         if not self.stopped and self._reads_lines:
             self._read_end()
         return self._emit(self._trim_end(len(self._all) if self._cut is None else self._cut))
@@ -147,7 +151,7 @@ class Cutter:
     # --- Lines ------------------------------------------------------------------------------------
 
     def _read_lines(self) -> None:
-        """Read all complete lines and the beginning of the last one, until one of them ends the answer."""
+        """Read all complete lines, then the incomplete last line. Stop at a line that ends the answer."""
         while (end := self._all.find("\n", self._line)) >= 0:
             self._read_line(self._all[self._line : end].rstrip(), end + 1)
             if self.stopped:
@@ -192,7 +196,7 @@ class Cutter:
         )
 
     def _ends_at_whole(self, line: str) -> bool:
-        """Return whether a complete line is a stop line, given that its beginning alone did not match."""
+        """Return whether a line ends the answer, given that it is complete and `_ends_at` is False for it."""
         if self._fence:
             return self._fence.header and not looks_like_code(line)
         if self._rule.fence or self._line < self._start or (self._code and self._code.shields):
@@ -226,7 +230,11 @@ class Cutter:
             self._code = _Code(mark=mark, is_code=named, fresh=not language)
 
     def _drop_fence(self, line: str) -> None:
-        """Handle a bare fence that did not end the answer: it closed a code block or opened one."""
+        """Handle a bare fence that did not end the answer.
+
+        The fence closed the open code block or, if none was open, opened one. `line` is the line by which
+        this was determined.
+        """
         assert self._fence
         if self._code:
             self._code = None
@@ -241,7 +249,8 @@ class Cutter:
         self.stopped, self._cut = True, self._end_of_answer()
 
     def _end_of_answer(self) -> int:
-        """Return the index at which the answer ends if it ends now."""
+        """Return the index at which the answer ends, assuming that the current line or an open fence ends
+        it."""
         if not self._fence:
             return self._line
         return self._fence.end if self._code else self._fence.start
@@ -260,7 +269,10 @@ class Cutter:
     # --- Final text -------------------------------------------------------------------------------
 
     def _find_certain_end(self) -> int:
-        """Return the length of the final text; trailing whitespace is held back until more text follows."""
+        """Return the length of the text that can no longer change.
+
+        If the rule trims answers, trailing whitespace is held back until more text follows.
+        """
         line = self._all[self._line :].rstrip()
         if self._cut is not None:
             end = self._cut
@@ -277,7 +289,7 @@ class Cutter:
         return self._trim_end(end)
 
     def _may_end(self, line: str) -> bool:
-        """Return whether the answer may end at a line that starts with `line`."""
+        """Return whether the answer may end at the incomplete line `line`, once more text is known."""
         if self._fence:
             if self._fence.header:
                 return True
@@ -309,7 +321,7 @@ class Cutter:
     # --- Stop sequences ---------------------------------------------------------------------------
 
     def _read_stop_sequences(self) -> None:
-        """End the answer at the first stop sequence, unless a line before it already ends the answer."""
+        """End the answer at the first stop sequence, unless an earlier line already ends the answer."""
         found = [
             (at + len(text), at)
             for text in self._rule.texts
@@ -326,7 +338,7 @@ class Cutter:
         self._searched = len(written)
 
     def _hold_partial_stop(self, end: int) -> int:
-        """Return `end` or the start of a trailing partial stop sequence, whichever is earlier."""
+        """Return `end`, reduced so that text that may be the beginning of a stop sequence is held back."""
         longest = max(map(len, self._rule.texts))
         for at in range(max(self._start, len(self._all) - longest + 1), len(self._all)):
             rest = self._all[at:]
@@ -336,7 +348,7 @@ class Cutter:
 
 
 class Writer:
-    """Incremental conversion of one row's token ids to the text of its answer."""
+    """Incremental converter from a row's token ids to the text of the row's answer."""
 
     def __init__(
         self,
@@ -350,7 +362,7 @@ class Writer:
             decode: function that decodes ids like `tokenizer.decode`.
             prompt_ids: the token ids of the prompt.
             rule: the stop rule.
-            start: the prefill at the end of the prompt.
+            start: the prefill, that is, the part of the answer that the prompt already contains.
         """
         self._detokenizer = Detokenizer(decode, prompt_ids)
         self._cutter = Cutter(rule, start)
@@ -362,7 +374,7 @@ class Writer:
         return self._add(self._cutter.feed(self._detokenizer.feed(token)))
 
     def finish(self) -> str:
-        """Return the remaining text once the last token id has been added."""
+        """Return the remaining text. To be called after the last token id has been added."""
         text = self._cutter.feed(self._detokenizer.finish())
         return self._add(text + self._cutter.finish())
 

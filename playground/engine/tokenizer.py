@@ -1,6 +1,6 @@
 """Tokenise prompts and collect EOS token ids.
 
-Prefix tokens such as BOS are determined from the loaded tokenizer, not from its files.
+Prefix tokens such as BOS are determined by running the loaded tokenizer, not by reading its files.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from playground.types import InputError, Prompt, Token
 
 
 def eos_token_ids(model: PreTrainedModel, tokenizer: Any) -> frozenset[int]:
-    """Return the EOS token ids from the model's generation configuration and from the tokenizer.
+    """Return the EOS token ids listed in the model's generation configuration and in the tokenizer.
 
     Raises:
         InputError: an EOS token id in the configuration is not a valid token id.
@@ -75,7 +75,7 @@ class Tokenizer:
     def token_id(self, text: str) -> int | None:
         """Return the id of the control token with the given text, or None if it does not exist.
 
-        Ordinary vocabulary entries are ignored, since their text can also be spelled with other tokens.
+        Ordinary vocabulary entries are ignored, since a model can also produce their text with other tokens.
         """
         with self._lock:
             added: dict[str, int] = self.hf.get_added_vocab()
@@ -96,7 +96,7 @@ class Tokenizer:
 
 
 def find_prefix_ids(tokenizer: Any) -> list[int]:
-    """Return the ids that a tokenizer prepends to text, such as BOS. Ids that it appends are ignored."""
+    """Return the ids, such as BOS, that a tokenizer prepends to text, ignoring those that it appends."""
     plain: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
     whole: list[int] = tokenizer("a")["input_ids"]
     for at in range(len(whole) - len(plain) + 1):

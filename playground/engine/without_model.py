@@ -11,12 +11,12 @@ class EngineWithoutModel:
     """Base class with the `Engine` methods shared by all engines without a model."""
 
     no_scores = "Scoring needs a model, and this engine has none."
-    """User-facing message of the error raised by `score`."""
+    """Message, shown to the user, of the error that `score` raises."""
 
     def score(  # Used by the token lens, to come.
         self, requests: Sequence[Request], replies: Sequence[Reply], top: int = 5
     ) -> list[list[TokenScore]]:
-        """Raise an error, because there are no probabilities without a model.
+        """Raise an error, because an engine without a model has no token probabilities.
 
         Raises:
             OutsideError: always.
