@@ -66,7 +66,7 @@ class Settings:
     shared_history: bool = False
     """Whether the history lists the conversations of all visitors to everyone."""
     mirror: str | None = None
-    """Base URL of a GitHub mirror for `fetch`. It must serve the same paths."""
+    """Base URL of a GitHub mirror for `fetch`. The mirror must serve files under the same paths as GitHub."""
     judge_model: str | None = None
     """Default judge model. None if there is no default."""
     judge_url: str = "https://api.openai.com/v1"
@@ -80,9 +80,9 @@ class Settings:
     Read only from the environment.
     """
     judge_budget: int | None = None
-    """Token budget for judging per UI session, unless the visitor provides an API key.
+    """Token budget for judging, per UI session. Does not apply to visitors who provide their own API key.
 
-    None means no limit, or 0 in public mode.
+    None means no limit or, in public mode, a budget of 0.
     """
     judge_timeout: float = 120.0
     """Timeout for a judge call, in seconds."""
@@ -95,7 +95,7 @@ class Settings:
     auth: tuple[str, str] | None = field(default=None, repr=False)
     """User name and password for the page. Never displayed or logged."""
     hosts: tuple[str, ...] = ()
-    """Host names accepted in addition to this machine's own host names."""
+    """Host names under which the page may be requested, in addition to this machine's own host names."""
     proxies: int = 0
     """Number of trusted reverse proxies that append the client's address to X-Forwarded-For."""
 
@@ -147,12 +147,12 @@ def _collect(flags: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, 
 
 
 def flag_name(name: str) -> str:
-    """Return the command-line flag of a setting."""
+    """Return the command-line flag for a setting."""
     return FLAGS.get(name, f"--{name.replace('_', '-')}")
 
 
 def variable_name(name: str) -> str:
-    """Return the environment variable of a setting."""
+    """Return the name of the environment variable for a setting."""
     return PREFIX + name.upper()
 
 
@@ -314,11 +314,11 @@ def _read_text(_label: str, value: Any) -> str:
 
 LIMITS = tuple(field.name for field in fields(Limits))
 LISTS = ("adapters", "hosts")
-"""Settings that are comma-separated lists in environment variables."""
+"""Settings whose environment variables contain comma-separated lists."""
 SWITCHES = ("public", "shared_history", "allow_pickle", "trust_remote_code", "same_base")
 
 FLAGS = {"adapters": "--adapter", "hosts": "--allow-host"}
-"""Flags that are not named after their setting."""
+"""Command-line flags that are not named after their setting, keyed by setting name."""
 
 READERS: Mapping[str, Callable[[str, Any], Any]] = {
     "base": _read_text,

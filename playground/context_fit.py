@@ -40,8 +40,8 @@ def by_part(prompt: Prompt, tokens: Sequence[Token]) -> list[int]:
 
 
 def room(variant: Variant, context: int) -> int:
-    """Return the number of tokens to reserve for an answer: its maximum length, but at most a quarter of the
-    context.
+    """Return the number of tokens to reserve for an answer: the answer's maximum length, but at most a
+    quarter of the context.
     """
     return max(1, min(variant.sampling.max_new_tokens, context // 4))
 
@@ -55,8 +55,9 @@ def fit(
 ) -> Request:
     """Build the request for the next answer to `messages`, applying the variant's overflow rule.
 
-    With the rule "refuse", a prompt is sent if it leaves room for at least one token. The other rules drop
-    turns or demonstrations until `room` tokens are free or nothing is left to drop.
+    Under the rule "refuse", a prompt is accepted if the context has room for at least one token of the
+    answer. The other rules drop turns or demonstrations until there is room for as many tokens as `room`
+    returns, or until nothing is left to drop.
 
     Args:
         count: function that returns the number of tokens in a prompt.
@@ -64,8 +65,8 @@ def fit(
         start: the prefill of the answer.
 
     Raises:
-        InputError: the prompt does not fit. The message states the token counts and the largest k that would
-            fit.
+        InputError: the prompt does not fit. The message states the token counts and the largest number of
+            demonstrations (k) that would fit.
     """
     if start:
         request = fit(variant, messages, lambda prompt: count(prompt.with_prefill(start)), context)

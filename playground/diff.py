@@ -1,9 +1,10 @@
 """Word-level diff of two answers in bounded time.
 
 Matching uses difflib (Ratcliff-Obershelp), which takes quadratic and, in the worst case, cubic time.
-Therefore, all word comparisons in a diff share one budget, `WORK`. Long texts are first matched by whole
-sentences and lines, and then by words only between equal sentences. Text that exceeds the budget counts as
-different. The budget is measured in steps rather than time, so the result is deterministic.
+Therefore, all word comparisons in a diff share one budget, `WORK`. In long texts, equal sentences and lines
+are matched first. The text between two such matches is then matched word by word. Text that has not been
+compared by the time the budget is used up counts as different. The budget is measured in steps rather than
+time, so the result is deterministic.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ Stretch = tuple[str, Mark]
 """A span of one text, and whether it also occurs in the text it is compared with."""
 
 WORK = 3_000_000
-"""Maximum number of steps per diff. A step is one position in a text or one pair of equal words."""
+"""Maximum number of steps per diff. Each search for a match takes one step per position searched and one step
+per pair of equal words.
+"""
 DIRECT = 100_000
 """Maximum number of steps for comparing two texts word by word without matching sentences first.
 
@@ -69,8 +72,8 @@ def diff(left: str, right: str) -> Diff:
 
 
 class _Side:
-    """One of the two texts as tokens, together with the positions of its words and the tokens that match the
-    other text.
+    """One of the two texts, split into tokens, with the positions of the words and a record of which tokens
+    match the other text.
     """
 
     def __init__(self, text: str) -> None:
@@ -83,7 +86,9 @@ class _Side:
         return 0 <= at < len(self.tokens) and not self.same[at] and not is_word(self.tokens[at])
 
     def stretches(self) -> tuple[Stretch, ...]:
-        """Return the text as spans of adjacent tokens with the same mark."""
+        """Return the text as spans, joining adjacent tokens that are all marked as the same or all marked as
+        different.
+        """
         edges = [at for at in range(1, len(self.tokens)) if self.same[at] != self.same[at - 1]]
         return tuple(
             ("".join(self.tokens[start:end]), "same" if self.same[start] else "only")
@@ -104,8 +109,8 @@ def _same_signs(a: _Side, x: int, b: _Side, y: int) -> None:
 # --- Words ----------------------------------------------------------------------------------------
 
 _TOKEN = re.compile(r"[wd][wdj]*(?:(?:a|(?<=d)n(?=d))[wd][wdj]*)*|cj*|s+|[pan](?:j+p?)*|j+")
-"""Token patterns in terms of the classes from `_class`: a word, a single-character word, whitespace,
-punctuation.
+"""Regular expression for tokens, applied to text in which `_class` has replaced each character by a letter.
+The alternatives are a word, a single-character word, whitespace and punctuation.
 """
 # Scripts written without spaces: Thai, Lao, Burmese, Khmer, kana and Chinese characters.
 _UNSPACED = re.compile(
@@ -154,7 +159,7 @@ Match = tuple[int, int, int]
 
 
 class _Budget:
-    """Counter of the steps that remain in the budget `WORK`."""
+    """Counter of the steps that are left of the budget `WORK`."""
 
     def __init__(self) -> None:
         self._left = WORK
@@ -172,7 +177,9 @@ Sentence = tuple[str, ...]
 
 
 def _matches(lines_a: Sequence[Sentence], lines_b: Sequence[Sentence]) -> Iterator[Match]:
-    """Yield the non-crossing matches of equal words in two texts. Positions are counted in words."""
+    """Yield matches between equal words in two texts. The matches do not cross, and their positions are
+    counted in words.
+    """
     budget = _Budget()
     a, b = list(chain(*lines_a)), list(chain(*lines_b))
     if _first_look(a, b) <= DIRECT:
@@ -189,15 +196,15 @@ def _matches(lines_a: Sequence[Sentence], lines_b: Sequence[Sentence]) -> Iterat
 
 
 def _first_look(a: Sequence[str], b: Sequence[str]) -> int:
-    """Return the number of steps needed to find the longest match, which is the number of positions in `a`
-    plus the number of pairs of equal words.
+    """Return how many steps it takes to find the longest match: one per position in `a`, plus one per pair of
+    equal words.
     """
     counts = Counter(b)
     return len(a) + sum(counts[word] for word in a)
 
 
 def _sentences(parts: Sequence[str]) -> list[Sentence]:
-    """Split tokens into the words of each sentence. Line breaks also end a sentence."""
+    """Group the words in a sequence of tokens by sentence. Line breaks also end a sentence."""
     ends = [
         at + 1
         for at, token in enumerate(parts)
@@ -208,9 +215,9 @@ def _sentences(parts: Sequence[str]) -> list[Sentence]:
 
 
 def _equal(a: Sequence[Hashable], b: Sequence[Hashable], budget: _Budget) -> Iterator[Match]:
-    """Yield matches as difflib's `get_matching_blocks` does, within the budget.
+    """Yield matches as difflib's `get_matching_blocks` does, until the budget is used up.
 
-    The common prefix and suffix of both sequences are always matched.
+    The common prefix and suffix of both sequences are matched regardless of the budget.
     """
     shortest = min(len(a), len(b))
     head = next((at for at in range(shortest) if a[at] != b[at]), shortest)

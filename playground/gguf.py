@@ -23,7 +23,7 @@ _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: 
 _STRING, _ARRAY = 8, 9
 MOST_DIMENSIONS = 8
 KEPT_STRINGS = ("tokenizer.ggml.tokens", "tokenizer.ggml.pre", "general.languages", "general.tags")
-"""Keys of string arrays whose values are kept. All other string arrays are replaced by their length."""
+"""Metadata keys of the string arrays to keep. All other string arrays are replaced by their length."""
 
 TENSOR_KINDS: dict[int, tuple[str, int, int]] = {
     0: ("F32", 1, 4),
@@ -59,7 +59,7 @@ TENSOR_KINDS: dict[int, tuple[str, int, int]] = {
     35: ("TQ2_0", 256, 66),
     39: ("MXFP4", 32, 17),
 }
-"""Tensor types by id, as (name, elements per block, block size in bytes)."""
+"""Tensor types, keyed by type id, as (name, elements per block, block size in bytes)."""
 
 FILE_TYPES = {
     0: "F32",
@@ -96,7 +96,7 @@ FILE_TYPES = {
     37: "TQ2_0",
     38: "MXFP4_MOE",
 }
-"""Names for the values of `general.file_type`, the type of most tensors in the file."""
+"""Display names for the values of `general.file_type`, which gives the type of most tensors in a file."""
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ class JudgingSession:
     # --- Judging and voting -----------------------------------------------------------------------
 
     def estimate(self, request: JudgeRequest) -> Estimate:
-        """Estimate the total cost of a request over all of its judges."""
+        """Estimate the total cost of a judging request, summed over its judges."""
         return self.judges.estimate(request)
 
     def family_warnings(self, request: JudgeRequest) -> list[str]:
@@ -108,7 +108,7 @@ class JudgingSession:
         return self.judges.vote(vote)
 
     def running_judgments(self, conversation: str) -> list[Judgment]:
-        """Return the running judgments for a conversation."""
+        """Return the judgments in progress for a conversation."""
         return self.judges.running(conversation)
 
     def cancel_judgment(self, verdict: str) -> None:
@@ -128,22 +128,21 @@ class JudgingSession:
         )
 
     def all_verdicts(self, conversation: str) -> dict[int, tuple[Verdict, ...]]:
-        """Return all verdicts on a conversation by turn, including verdicts on answers that are no longer
-        selected.
+        """Return all verdicts on a conversation, grouped by turn. Verdicts on answers that are no longer
+        selected are included.
         """
         return self.judges.verdicts(conversation)
 
     def judge_cost(self, verdict: Verdict) -> Cost:
-        """Return the current cost of a verdict."""
+        """Return what a verdict has cost so far."""
         return self.judges.cost(verdict)
 
     def list_judged(self, owner: str | None = None, ids: Collection[str] | None = None) -> list[Conversation]:
-        """Load recorded conversations together with their votes and finished verdicts, for use in a
-        scoreboard.
+        """Load recorded conversations for a scoreboard, with their votes and finished verdicts.
 
         Args:
             owner: the owner of the conversations (see `Store.summaries`).
-            ids: ids of the conversations to load, regardless of their owner. Unknown ids are ignored.
+            ids: ids of the conversations to load, whoever owns them. Unknown ids are ignored.
         """
         if ids is None:
             judged = self.judges.list_judged(owner=owner)

@@ -16,7 +16,7 @@ for quantization.
 """
 FOUR_BIT = "4 bit"
 BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0, FOUR_BIT: BYTES_IN_4BIT}
-"""Bytes per parameter by precision."""
+"""Bytes per parameter, keyed by precision."""
 
 
 @dataclass(frozen=True, kw_only=True)

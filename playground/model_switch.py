@@ -93,9 +93,11 @@ class ModelSwitch:
         self.settings = settings
         """The settings of the running model."""
         self._named = {settings.base: settings.adapters}
-        """Requested adapters by base model. Switching back to a base reloads its adapters."""
+        """Requested adapters, keyed by base model. When the user switches back to a base model, the adapters
+        requested for it are loaded again.
+        """
         self.changes = 0
-        """Number of engine swaps so far."""
+        """Number of times that the engine has been replaced."""
         self.loading: str | None = None
         """Name of the preset being loaded or last loaded. None if the model was not loaded from a preset."""
         self._progress = Progress()
@@ -114,8 +116,8 @@ class ModelSwitch:
             quantize: precision, as in `Settings.quantize`.
 
         Raises:
-            InputError: an argument is invalid, or a model is already being loaded. In this case, nothing
-                changes.
+            InputError: an argument is invalid, or a model is already being loaded. The running model is not
+                affected.
         """
         source = _check_source(source, "The base")
         if quantize not in ("auto", "4bit", "none"):
@@ -278,7 +280,7 @@ class ModelSwitch:
         self.changes += 1
 
     def _open(self, settings: Settings, library: Library, wanted: str | None) -> Engine:
-        """Open an engine and wait until it is ready. If this fails, close the engine.
+        """Open an engine and wait until it is ready. If loading fails or is cancelled, close the engine.
 
         Raises:
             InputError: the model cannot be loaded, or the adapter `wanted` cannot be used.
@@ -338,10 +340,7 @@ class ModelSwitch:
 
 
 class PlaceholderEngine(EngineWithoutModel):
-    """Placeholder engine used while no model is in memory.
-
-    New messages wait, as they do while the first model is loading.
-    """
+    """Placeholder engine used while no model is in memory. Until the next model is ready, new messages wait."""
 
     no_scores = "The model is being switched: try again in a moment."
 

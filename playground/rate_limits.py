@@ -88,7 +88,9 @@ class Rate:
 
 
 class Gate:
-    """Limiter that admits messages within the limits. It stores only counts, no text."""
+    """Rate limiter that rejects messages exceeding the limits. Only the users' ids and the times of their
+    messages are stored, never any text.
+    """
 
     def __init__(self, limits: Limits | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.limits = limits or Limits()
@@ -109,7 +111,7 @@ class Gate:
             turns: number of turns in the conversation, including the requested one.
 
         Raises:
-            InputError: a limit would be exceeded. In this case, nothing is counted.
+            InputError: a limit would be exceeded. The rejected request does not count towards the limits.
         """
         self._check(variants, turns, text)
         self._enter(visitor)

@@ -76,7 +76,9 @@ class RunningTurn:
 
 
 class RunningTurns:
-    """The running turns of a session, at most one per conversation. Turns are recorded while they stream."""
+    """The running turns of a session, at most one per conversation. Each turn is recorded while its answers
+    are being streamed.
+    """
 
     def __init__(self, recorder: Recorder, engine: Callable[[], Engine]) -> None:
         self.lock = threading.Lock()
@@ -94,11 +96,11 @@ class RunningTurns:
         return id in self._turns
 
     def uses(self, engine: Engine) -> bool:
-        """Return whether an engine is still generating an answer."""
+        """Return whether the given engine is still generating an answer."""
         return any(turn.engine is engine for turn in list(self._turns.values()))
 
     def stop(self, id: str, lane: int | None = None) -> None:
-        """Stop a conversation's running turn, or one of its lanes, without waiting."""
+        """Request that a conversation's running turn, or one of its lanes, stop. Returns immediately."""
         if turn := self._turns.get(id):
             turn.stop(lane)
 
@@ -106,8 +108,9 @@ class RunningTurns:
         """Generate and record the given lanes' answers in a conversation's last turn (see `Session.send`).
 
         Args:
-            ask: function that returns the conversation with the turn's requests. It is called again after a
-                model has loaded.
+            ask: function that returns the conversation with the turn's requests. If a model is still loading,
+                the function is called again afterwards, so that the prompts are fitted to the model's
+                context.
             lanes: the lanes that generate answers.
 
         Yields:
@@ -146,7 +149,9 @@ class RunningTurns:
         return self._engine().status().state == "loading"
 
     def _wait_for_model(self, turn: RunningTurn) -> Snapshots:
-        """Yield the unchanged conversation until the engine's model has loaded or the turn is stopped."""
+        """Repeatedly yield the unchanged conversation until the engine's model has loaded or the turn is
+        stopped.
+        """
         while self._is_loading() and not (self._closed or turn.is_stopped):
             time.sleep(DRAW_EVERY)
             yield turn.conversation

@@ -10,9 +10,11 @@ from typing import NoReturn
 
 HIDDEN = "(key)"
 SHORTEST = 4
-"""Minimum length of a key to redact. Shorter keys would match ordinary words."""
+"""Minimum length of the keys that are redacted. Shorter keys would match ordinary words."""
 SHORTEST_SPLIT = 8
-"""Minimum length of a key to find across whitespace. Shorter keys would match parts of adjacent words."""
+"""Minimum length of the keys that are also found when interrupted by whitespace. Shorter keys would match
+parts of adjacent words.
+"""
 DEPTH = 2
 """Maximum nesting depth of escapes to decode. A percent-encoded URL in JSON, for example, has depth 2."""
 
@@ -49,13 +51,13 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Return the key itself. Only call this to send the key to its server."""
+        """Return the key itself. Call this only to send the key to the server that it belongs to."""
         return self._text
 
     def scrub(self, text: str) -> str:
         """Return `text` with every occurrence of the key redacted.
 
-        Case, and whitespace within the key, are ignored. The key is also found in base64, percent-encoding,
+        Case is ignored, as is whitespace within the key. The key is also found in base64, percent-encoding,
         or HTML, JSON or source code escapes, with up to `DEPTH` levels of nesting. Redact text before
         truncating it, because partial keys are not found.
         """

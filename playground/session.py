@@ -3,7 +3,8 @@
 Only this module determines the order of alignment, generation and storage.
 
 A session yields snapshots of a conversation, each a complete, immutable `Conversation`. The page and the
-command line render these snapshots and call the methods here. The loop that yields them is in `running_turn`.
+command line render these snapshots and call the methods here. The loop that yields the snapshots is in
+`running_turn`.
 """
 
 from __future__ import annotations
@@ -43,13 +44,15 @@ HistoryMode = Literal["own", "shared", "swapped"]
 """The source of the earlier answers in each lane's prompt.
 
 "own": the lane's own answers. "shared": one lane's answers in all prompts. "swapped": the next lane's
-answers, so that two lanes swap histories. Swapping distinguishes "the second answer is worse" from "the first
-answer was worse, and the second suffers from it".
+answers, so that two lanes swap histories. Swapping shows whether a lane's second answer is worse in itself,
+or only because it follows a worse first answer.
 """
 
 
 def choose_histories(mode: HistoryMode, lanes: int, leader: int = 0) -> tuple[int, ...]:
-    """Return, for each lane, the lane whose earlier answers its prompt contains, as in `Turn.histories`."""
+    """Return, for each lane, the index of the lane whose earlier answers the prompt will contain (see
+    `Turn.histories`).
+    """
     if mode == "shared":
         return (leader,) * lanes
     return tuple((lane + 1) % lanes for lane in range(lanes)) if mode == "swapped" else ()
@@ -125,7 +128,7 @@ class Session(JudgingSession):
     def request(
         self, conversation: Conversation, lane: int, text: str, history: int | None = None, prefill: str = ""
     ) -> Request:
-        """Return the request that `send(text)` would make in a lane.
+        """Return the request that `send(text)` would make to the engine for a lane.
 
         If the model is still loading, the request is not fitted to the context.
 
@@ -308,8 +311,8 @@ class Session(JudgingSession):
     def _begin_answer(
         self, variant: Variant, messages: Sequence[Message], prefill: str, version: int = 0
     ) -> Answer:
-        """Return an empty answer for a lane, containing either its request or the error that prevented the
-        request.
+        """Return an answer for a lane that has not generated any text yet. It contains the request or, if no
+        request could be built, the error.
         """
         try:
             request = self._fit(variant, messages, prefill)
@@ -340,16 +343,16 @@ def _messages(conversation: Conversation, lane: int, text: str) -> list[Message]
 
 
 def _turn_messages(before: Conversation, turn: Turn, lane: int) -> list[Message]:
-    """Return a lane's messages in a turn.
+    """Return the messages from which a lane's prompt for a turn is rendered.
 
-    If the lane that provides the history was removed, the lane's own history is used.
+    If the lane that provided the history has been removed, the lane's own history is used.
     """
     history = turn.history_lane(lane)
     return _messages(before, lane if history is None else history, turn.user)
 
 
 def _split_last(conversation: Conversation, lanes: Sequence[int]) -> tuple[Conversation, Turn]:
-    """Split a conversation into everything before the last turn, and the last turn.
+    """Return the conversation before its last turn, and the last turn itself.
 
     Raises:
         InputError: there is no turn, or the last turn has no answer in one of `lanes`.
@@ -363,7 +366,9 @@ def _split_last(conversation: Conversation, lanes: Sequence[int]) -> tuple[Conve
 
 
 def _reseed(variant: Variant, version: int) -> Variant:
-    """Return the variant with a seed that differs between versions, if the seed affects the answer."""
+    """Return a copy of the variant with the version number added to the seed. With greedy decoding, the seed
+    has no effect, so the variant is returned unchanged.
+    """
     if not variant.sampling.temperature:
         return variant
     seed = (variant.sampling.seed + version) % 2**63

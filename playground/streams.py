@@ -20,7 +20,9 @@ longer than rendering the text.
 """
 
 Update = tuple[int, Reply | None]
-"""(request number, current reply). The reply is None once the request has finished or was stopped."""
+"""An update on one request, as (request number, current reply). The reply is None once the request has
+finished or has been stopped.
+"""
 
 
 class Streams:
@@ -45,7 +47,9 @@ class Streams:
             thread.start()
 
     def stop(self, number: int | None = None) -> None:
-        """Stop one request or all requests, within one decoding step or 0.1 s. Thread-safe."""
+        """Stop one request, or all requests if `number` is None. Generation stops within one decoding step or
+        0.1 s. Thread-safe.
+        """
         for each, stop in self._stops.items():
             if number is None or number == each:
                 stop.set()

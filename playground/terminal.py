@@ -41,6 +41,6 @@ class EscapingFormatter(logging.Formatter):
 
 
 def escape_log() -> None:
-    """Install the formatter for loggers that have no handler."""
+    """Escape control characters in log records that are printed because their logger has no handler."""
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(EscapingFormatter())

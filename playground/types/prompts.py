@@ -96,7 +96,7 @@ class Prompt:
         return cls(text=text, parts=tuple(parts), **rest)
 
     def with_prefill(self, prefill: str) -> Prompt:
-        """Return a copy of the prompt with a prefill appended, so that the model continues from the prefill."""
+        """Return a copy of the prompt with a prefill appended, from which the model continues the answer."""
         if not prefill:
             return self
         text = self.text + prefill
