@@ -63,7 +63,7 @@ def check_lanes(conversation: Conversation, turn: int, lanes: Sequence[int], kin
 
 
 def candidate(conversation: Conversation, turn: int, lane: int) -> Candidate:
-    """Return the judge's view of a lane at a turn. Both indices are zero-based.
+    """Return the judge's view of a lane at a turn. The lane and turn indices are zero-based.
 
     Raises:
         InputError: the turn or the lane does not exist, or the lane has no answer.

@@ -121,7 +121,7 @@ class Store:
         """Save a conversation's last turn, or new answer versions in that turn, before generation starts.
 
         Args:
-            conversation: the conversation, including that turn.
+            conversation: the conversation, including its last turn.
             lanes: the lanes that will generate answers.
             patience: seconds to wait for a lock held by another program.
 

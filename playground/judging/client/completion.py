@@ -366,7 +366,7 @@ def _status_sentence(error: openai.APIStatusError, judge: AskedJudge, where: str
 
 def _redirect_sentence(error: openai.APIStatusError, judge: AskedJudge, where: str) -> str:
     try:
-        # Redact before parsing the address, because parsing could split a key that it contains.
+        # Redact before parsing the address, because parsing could split a key that the address contains.
         location = redact(error.response.headers.get("location", ""), judge.key)
         target = urljoin(str(error.request.url), location)
         other = redact(clean(target), judge.key).removesuffix(_ENDPOINT)[:MOST_QUOTED]

@@ -182,7 +182,7 @@ class Refusal:
 
 
 def read_whole_number(digits: str) -> int | None:
-    """Parse an integer from JSON text. Return None if the integer has too many digits for Python."""
+    """Parse an integer from JSON text. Return None if the integer is too long for Python to parse."""
     try:
         return int(digits)
     except ValueError:

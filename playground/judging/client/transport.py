@@ -30,7 +30,7 @@ class ReplyDamagedError(Exception):
 
 
 class Reply(httpx2.Response):
-    """An HTTP response whose `json` method returns None for integers with too many digits for Python."""
+    """HTTP response whose `json` method returns None for any integer that is too long for Python to parse."""
 
     def json(self, **options: Any) -> Any:
         """Parse the body as JSON, as `httpx2.Response.json` does."""

@@ -38,7 +38,9 @@ class Bracket:
     value: Value
     labelled: bool
     alone: bool
-    """Whether the line contains nothing but the bracketed form and its label."""
+    """Whether the line contains nothing but the bracketed form and its label, or the words before the form
+    mark it as a correction.
+    """
     above: bool
     """Whether this form and the form before it may be alternatives: each is alone on its line with no other
     text between them, or a line that says "or" connects them.

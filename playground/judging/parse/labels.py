@@ -66,7 +66,7 @@ def _last_lines(
 ) -> tuple[list[tuple[Value, int]], list[Value]]:
     """Return the last two (or fewer) labelled lines that contain a value, in reverse order.
 
-    Also return the values of all labels after these lines.
+    Also return the values of all labels after the last labelled line.
     """
     lines: list[tuple[Value, int]] = []
     later: list[Value] = []
