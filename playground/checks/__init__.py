@@ -1,8 +1,8 @@
 """Heuristic checks of one answer for truncation, refusals, loops, leaked headers and the wrong language.
 
 The checks are string rules and use no model. A false positive is worse than a miss, so every rule is narrow.
-Most rules report nothing if the user may have asked for the detected pattern, for example for a repeated
-word. Quoted code never counts as leaked markup.
+Most rules report nothing if the user may have asked for what they detect, for example for a word to be
+repeated. Markup in quoted code is never reported as leaked.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from playground.types import Answer, Prompt
 def check(answer: Answer) -> tuple[Finding, ...]:
     """Return the warnings about an answer, which may still be streaming.
 
-    Rules that need the complete answer, for example the rule about unclosed fences, report nothing until the
-    answer is complete. A failed answer has no warnings: `Reply.error` gives the reason.
+    Rules that need the complete answer, such as the rule for unclosed fences, report nothing while the answer
+    is streaming. A failed answer has no warnings: `Reply.error` gives the reason.
     """
     reply, text = answer.reply, answer.text
     prompt = answer.request.prompt if answer.request else Prompt(text="")

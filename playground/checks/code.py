@@ -6,7 +6,7 @@ import re
 
 
 def find_code_blocks(text: str) -> list[tuple[int, int, bool]]:
-    """Return (start, end, closed) for each fenced code block, where `closed` means it has a closing fence."""
+    """Return (start, end, closed) for each fenced code block; `closed` is True if it has a closing fence."""
     blocks: list[tuple[int, int, bool]] = []
     opening = ""
     start = 0

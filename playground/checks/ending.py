@@ -7,7 +7,7 @@ from playground.types import Reply
 
 
 def check_empty(reply: Reply) -> Finding | None:
-    """Return a warning if a finished answer has no text."""
+    """Return a warning if the model ended its answer without writing any text."""
     if reply.finish != "stop" or reply.text.strip():
         return None
     return Finding(
@@ -26,7 +26,7 @@ def check_cut(reply: Reply) -> Finding | None:
 
 
 def text_after(reply: Reply) -> str | None:
-    """Return the part of the raw text after the visible answer; None if the raw text lacks the answer."""
+    """Return the raw text after the visible answer; None if the raw text does not begin with the answer."""
     start = len(reply.raw_text) - len(reply.raw_text.lstrip())
     for at in (0, start):  # most stop rules strip the whitespace before an answer
         if reply.raw_text.startswith(reply.text, at):

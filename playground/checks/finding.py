@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["empty", "cut", "refusal", "loop", "query", "header", "fence", "token", "language"]
-"""Kinds of `Finding`. The rule for each kind is documented in the corresponding check function."""
+"""Kinds of warnings. The docstring of each check function describes the rule for its kind."""
 QUOTE = 60
 """Maximum number of characters quoted from an answer."""
 

@@ -13,9 +13,9 @@ from playground.diff import is_word, tokens
 from playground.types import Prompt
 
 SCRIPT_LETTERS = 10
-"""Minimum number of letters of another script in an answer that triggers a warning."""
+"""Minimum number of letters in another script that an answer must contain to trigger a warning."""
 SCRIPT_SHARE = 0.8
-"""Minimum fraction of the answer's letters in another script that triggers a warning."""
+"""Minimum fraction of an answer's letters that must be in another script to trigger a warning."""
 _SCRIPTS = {
     "ARABIC": "Arabic",
     "ARMENIAN": "Armenian",
@@ -34,12 +34,12 @@ _SCRIPTS = {
     "TELUGU": "Telugu",
     "THAI": "Thai",
 }
-"""Script names, keyed by the first word of their letters' Unicode names. Letters in other scripts are not
-counted."""
+"""Names of scripts, keyed by the first word of their letters' Unicode character names. Letters in scripts not
+listed here are not counted."""
 TONGUE_WORDS = 6
-"""Minimum number of common words of another language in an answer that triggers a warning."""
+"""Minimum number of common words of another language that an answer must contain to trigger a warning."""
 TONGUE_SHARE = 0.12
-"""Minimum fraction of the answer's words that must be common words of another language to trigger a
+"""Minimum fraction of an answer's words that must be common words of another language to trigger a
 warning."""
 _TONGUES = {
     word: name
@@ -54,8 +54,8 @@ _TONGUES = {
     }.items()
     for word in words.split()
 }
-"""Maps very common words to their language. Words that are common in several of these languages are left
-out."""
+"""Maps very common words to their language. Words that are common in more than one of these languages are
+omitted."""
 _LANGUAGES = re.compile(
     r"(?i)\b(?:russ|rus[oa]\b|ukra|bulgar|serb|ma[cz]edon|mazedon|belarus|slav|kyril|cyril|chin|mandarin|"
     r"[ck]anton|japan|japon|giappon|kanji|kana|hiragana|katakana|[ck]orea|core[ae]|hangul|arab|persi|farsi|iran|"
@@ -85,8 +85,8 @@ def check_language(text: str, prompt: Prompt, messages: str) -> Finding | None:
 def _describe_other_script(text: str, messages: str) -> str | None:
     """Return a warning if the messages are in Latin letters and the answer is mostly in another script.
 
-    Single letters, such as those in formulas, do not count. An answer in Latin letters is never reported,
-    because it may be code.
+    Isolated letters, such as variables in formulas, are not counted. An answer in Latin letters is never
+    reported, because it may be code.
     """
     letters = Counter[str]() if text.isascii() else _count_letters(text)
     if not letters or set(_count_letters(messages)) != {"Latin"}:
@@ -99,7 +99,7 @@ def _describe_other_script(text: str, messages: str) -> str | None:
 
 
 def _describe_other_tongue(text: str, messages: str) -> str | None:
-    """Return a warning if the answer and the messages contain common words of different languages."""
+    """Return a warning if common words show that the answer and the messages are in different languages."""
     there, _ = _find_tongue(messages, least=2)
     here, count = _find_tongue(mask_code(text), least=TONGUE_WORDS)
     if not there or not here or here == there:
@@ -108,7 +108,7 @@ def _describe_other_tongue(text: str, messages: str) -> str | None:
 
 
 def _find_tongue(text: str, least: int) -> tuple[str, int]:
-    """Return the language of `text` and the count of its common words; ("", 0) if the language is unclear."""
+    """Return the language of `text` and how many of its common words occur; ("", 0) if it is unclear."""
     words = re.findall(r"[^\W\d_]+", text.casefold())
     found = Counter(_TONGUES[word] for word in words if word in _TONGUES)
     for name, count in found.most_common(1):
@@ -118,7 +118,7 @@ def _find_tongue(text: str, least: int) -> tuple[str, int]:
 
 
 def _count_letters(text: str) -> Counter[str]:
-    """Count letters by script, ignoring one-letter words."""
+    """Count letters by script, ignoring one-letter words except in Chinese, Japanese and Thai."""
     found: Counter[str] = Counter()
     for token in tokens(text):
         if is_word(token):

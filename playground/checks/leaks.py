@@ -48,10 +48,11 @@ def check_query(text: str, prompt: Prompt, messages: str) -> Finding | None:
 def find_own_header(text: str, prompt: Prompt, headers: Sequence[str], messages: str) -> int | None:
     """Return the index of the first block in `text` that begins with one of the prompt's headers, or None.
 
-    A header line in a code block may be a comment in code and is then ignored; see `_is_code`. In fenced
-    formats, a block begins with a header followed by a fence. A header with text on the same line, or one at
-    the end of the answer, counts only after a blank line or a fence. Headers in chat formats look like
-    ordinary headings, so they count only if the text contains both the user header and the assistant header.
+    A header line inside a code block is ignored if it may be a code comment; see `_is_code`. In fenced
+    formats, a block begins with a header followed by a fence. A header that has text on the same line, or
+    that is the last line of the answer, counts only after a blank line or a fence. Headers in chat formats
+    look like ordinary headings, so they count only if the text contains both the user header and the
+    assistant header.
     """
     if not headers or _MARKUP.search(messages) or any(header in messages for header in headers):
         return None
@@ -80,7 +81,7 @@ def find_own_header(text: str, prompt: Prompt, headers: Sequence[str], messages:
 
 
 def _header_pattern(header: str, prompt: Prompt) -> str:
-    """Return a regular expression for a header line that covers every form recognised by the stop rule."""
+    """Return a regular expression that matches every form of a header that the stop rule recognises."""
     own = Header(header)
     if header in prompt.stop.headers[:1] and own.marks:
         return rf"{own.pattern}[^\n]*"
@@ -90,8 +91,8 @@ def _header_pattern(header: str, prompt: Prompt) -> str:
 def _is_code(text: str, start: int, end: int, fence: str) -> bool:
     """Return whether a code block that contains a header is real code or a quotation.
 
-    The criteria are those of the stop rule: the block names a language, contains a line of code, or begins
-    with ``#`` after a line that introduces the block.
+    The criteria are those of the stop rule: the block names a language, contains a line of code, or its first
+    line begins with ``#`` and the line before the block introduces it.
     """
     opening, *lines = text[start:end].split("\n")
     if not fence or opening.strip() != fence or any(map(looks_like_code, lines)):
@@ -104,10 +105,10 @@ def _is_code(text: str, start: int, end: int, fence: str) -> bool:
 def _find_foreign_query(text: str, messages: str) -> int | None:
     """Return the index of a line such as "User: ..." that begins a message after a blank line, or None.
 
-    The message must have at least three words. Such a line may also belong to a dialogue that the user asked
-    for. Only the first such line counts, and it is ignored if the messages mention a dialogue, if an earlier
-    line begins with a name and a colon, or if the text before it is not a complete sentence (for example, a
-    title, or an introduction that ends with a colon).
+    The message must have at least three words. Only the first line with such a label is considered. The line
+    may also belong to a dialogue that the user asked for, so it is ignored if the messages mention a
+    dialogue, if an earlier line begins with a name and a colon, or if the text before it is not a complete
+    sentence (for example, a title, or an introduction that ends with a colon).
     """
     text = mask_code(text)
     found = _USER.search(text)
@@ -125,7 +126,7 @@ def _find_foreign_query(text: str, messages: str) -> int | None:
 
 
 def check_query_alone(answer: Answer) -> Finding | None:
-    """Return a warning if a fenced answer contains nothing but a query and an answer header."""
+    """Return a warning if the model wrote a query and an answer header instead of a fenced answer."""
     reply = answer.reply
     if reply.finish != "stop" or not reply.text or answer.request is None:
         return None
@@ -154,10 +155,10 @@ def check_header(text: str, prompt: Prompt, messages: str) -> Finding | None:
 def check_fence(text: str, finish: Finish, rule: StopRule, messages: str) -> Finding | None:
     """Return a warning if an answer to a fenced prompt contains an unclosed code fence.
 
-    Only answers that the model itself ended are checked. Complete code blocks are part of the answer, and a
-    block that was cut off at the token limit needs no warning. Returns None if the conversation or the answer
-    mentions fences. Also returns None for the paper's stop rule, which leaves the answer's closing fence in
-    the text.
+    Complete code blocks belong to the answer and are not reported. An answer that was cut off at the token
+    limit is not checked, because the cut explains the missing fence. Returns None if the conversation or the
+    answer mentions fences, or if the prompt uses the paper's stop rule, which leaves the fence that closes
+    the answer in the text.
     """
     blocks = find_code_blocks(text)
     if not rule.fence or rule.name == "paper" or finish != "stop" or not blocks or blocks[-1][2]:
@@ -175,7 +176,7 @@ def check_token(text: str, messages: str) -> Finding | None:
     """Return a warning if a control token appears as text at the start or end of a line, outside code.
 
     Returns None if the messages mention markup. If the text contains equal numbers of ``<s>`` and ``</s>``
-    tags, they are treated as HTML.
+    tags, they are taken for HTML and not reported.
     """
     if _MARKUP.search(messages):
         return None

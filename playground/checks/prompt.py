@@ -19,8 +19,8 @@ _HEADING = re.compile(r"#{1,6} \w+:?")
 def read_messages(prompt: Prompt) -> str:
     """Return the conversation's messages without the prompt format's markup.
 
-    If the prompt has no recorded parts, the whole prompt counts as messages, so that the checks miss problems
-    rather than report false positives.
+    If it is not recorded which parts of the prompt are messages, the whole prompt is returned. The checks
+    then tend to miss problems instead of reporting false positives.
     """
     parts = _read_parts(prompt)
     messages = "".join(text for kind, text in parts if kind in ("history", "message"))
@@ -30,7 +30,7 @@ def read_messages(prompt: Prompt) -> str:
 
 
 def _read_parts(prompt: Prompt) -> list[tuple[PartKind, str]]:
-    """Return the kind and text of each prompt part, without the control tokens of a chat format."""
+    """Return the kind and text of each prompt part, with the chat format's control tokens removed."""
     parts = prompt.parts or (Part(kind="text", end=len(prompt.text)),)
     texts = [prompt.text[start:end] for start, end in pairwise([0, *(part.end for part in parts)])]
     if prompt.control_tokens:

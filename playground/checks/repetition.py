@@ -13,12 +13,12 @@ from playground.types import Finish
 LOOP_TIMES = 4
 """Minimum number of consecutive repetitions in a loop of words."""
 LOOP_WORDS = 36
-"""Minimum total number of words in a loop, counting all repetitions. "Ha ha ha" or a refrain has fewer
-words."""
+"""Minimum total number of words in a loop, counting all repetitions. The minimum is high enough that "ha ha
+ha" or a refrain is not reported."""
 LOOP_PERIOD = 200
-"""Maximum length of the repeated unit, in words."""
+"""Maximum number of words in the sequence that a loop repeats."""
 LOOP_CHARACTERS = 100
-"""Minimum number of characters in a loop without whitespace."""
+"""Minimum total length of a loop without whitespace, in characters."""
 _UNBROKEN = re.compile(r"(\S{1,20}?)\1{4,}")
 _ASKED_TO_REPEAT = re.compile(
     r"(?i)\brepeat(?! (?:my|your|the (?:first|last))\b)|over and over|again and again|"
@@ -35,8 +35,9 @@ def check_loop(text: str, finish: Finish, messages: str) -> Finding | None:
     and at least one word of the sequence must begin with a letter. A loop of characters repeats a unit of at
     most 20 characters without whitespace over at least `LOOP_CHARACTERS` characters.
 
-    Code and tables are naturally repetitive, and punctuation is used to draw lines. In these cases, a run
-    only counts as a loop if it was cut off at the token limit. Returns None if the user asked for repetition.
+    Code and tables are naturally repetitive, and repeated punctuation is used to draw lines. Repetition in
+    code, tables or punctuation therefore counts as a loop only if it continues to the end of an answer that
+    was cut off at the token limit. Returns None if the user asked for repetition.
     """
     if _ASKED_TO_REPEAT.search(messages):
         return None
@@ -52,7 +53,7 @@ def check_loop(text: str, finish: Finish, messages: str) -> Finding | None:
 
 
 def _find_runs(text: str) -> Iterator[tuple[int, int, int, str, int]]:
-    """Yield (start, end, end of first unit, description, repetitions) for each run that forms a loop."""
+    """Yield (start, end, end of first unit, description, number of repetitions) for each loop in `text`."""
     words = list(_find_words(text))
     if run := _find_run([text[start:end].casefold() for start, end in words]):
         first, last, period = run
@@ -66,7 +67,7 @@ def _find_runs(text: str) -> Iterator[tuple[int, int, int, str, int]]:
 
 
 def _find_words(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the (start, end) of each word in `text`, except numbers that begin list items."""
+    """Yield (start, end) for each word in `text`, skipping numbers at the beginning of list items."""
     numbers = {found.start(1) for found in re.finditer(r"(?m)^[ \t]*(\d+)[.)](?!\d)", text)}
     at = 0
     for token in tokens(text):
@@ -76,11 +77,10 @@ def _find_words(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _find_run(words: Sequence[str]) -> tuple[int, int, int] | None:
-    """Find the loop with the shortest period and return it as (first, end, period), in words, or None.
+    """Find the loop of words with the shortest period; return (first, end, period) in words, or None.
 
     A run with period p contains at least `needed` consecutive words that each equal the p-th word after them.
-    Testing every `needed`-th position is therefore enough to find it. Over all periods together, the search
-    takes about one test per word.
+    Testing every `needed`-th position is therefore enough to find the run.
     """
     for period in range(1, min(LOOP_PERIOD, len(words) // LOOP_TIMES) + 1):
         needed = max(LOOP_WORDS, LOOP_TIMES * period) - period

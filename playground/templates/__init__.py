@@ -1,8 +1,8 @@
 """Read and render a tokenizer's chat templates, and find their EOS tokens and stop sequences.
 
-Templates are rendered by Transformers (`transformers.utils.chat_template_utils`), which does not need torch
-here and is imported when the first prompt is rendered. Templates come from untrusted models, so they run in
-Jinja's sandbox, and any exception that they raise is converted to a one-sentence error message.
+Templates are rendered by Transformers (`transformers.utils.chat_template_utils`), which needs no torch for
+this purpose and is imported only when the first prompt is rendered. Templates come from untrusted models, so
+they run in Jinja's sandbox, and any exception that they raise is converted to a one-sentence error message.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from playground.types import ChatFormat, InputError, check_characters
 
 DEFAULT = "default"
 MOST_CHARACTERS = 20_000_000
-"""Maximum number of characters in the text rendered by a template, far more than fits in any context."""
+"""Maximum number of characters in the text rendered by a template, far more than fits in any model's
+context."""
 MOST_SECONDS = 10.0
-"""Time limit for rendering, in seconds. Even a conversation that fills a large context takes a fraction of a
-second."""
+"""Time limit for rendering, in seconds. Even a conversation that fills a large context is rendered in a
+fraction of a second."""
 NOT_IN_TIME = f"it did not finish within {MOST_SECONDS:g} seconds"
 GIVEN = (
     "messages",
@@ -59,7 +60,7 @@ def read_templates(folder: Path) -> dict[str, str]:
     `chat_template.jinja` (named "default") and `additional_chat_templates/NAME.jinja` replace the templates
     in `tokenizer_config.json`, which are a string or a list of named templates. The legacy
     `chat_template.json` of processors is read if there are no other templates. A list entry without a name is
-    called "template-N", after its position in the list.
+    called "template-N", where N is the entry's position in the list.
 
     Raises:
         InputError: a file cannot be read.
@@ -151,8 +152,8 @@ def render(
         variables: additional variables for the template.
 
     Raises:
-        TemplateError: the template cannot render this conversation; the message gives the template's reason.
-        InputError: the template cannot be used at all.
+        TemplateError: the template cannot render this conversation. The message gives the reason.
+        InputError: the template cannot render any conversation; `format.problem` gives the reason.
     """
     if format.problem:
         raise InputError(format.problem)
@@ -181,7 +182,7 @@ def render(
 
 @lru_cache(maxsize=1)
 def _chat_template_utils() -> Any:
-    """Import the Transformers module that renders templates, and make it use the bounded sandbox."""
+    """Import the Transformers module that renders templates, and make it use `BoundedEnvironment`."""
     from transformers.utils import chat_template_utils
 
     from playground.templates.sandbox import BoundedEnvironment
@@ -197,7 +198,7 @@ def _chat_template_utils() -> Any:
 def needs_system(
     format: ChatFormat, messages: Sequence[Mapping[str, str]], variables: Mapping[str, Any] | None = None
 ) -> bool:
-    """Return whether a template that rejects a conversation accepts it with a system message added."""
+    """Return whether a template that rejects a conversation accepts it once a system message is added."""
     try:
         render(format, [{"role": "system", "content": "Hi"}, *messages], variables=variables)
     except InputError:
@@ -265,9 +266,10 @@ def template_variables(format: ChatFormat) -> tuple[str, ...]:
 def find_ends(format: ChatFormat, added_tokens: Iterable[str] = ()) -> tuple[str, ...]:
     """Find the EOS tokens and stop sequences that a template writes after an assistant message.
 
-    The template renders two conversations with a sentinel as the assistant's text. The first ends with this
-    message, and the second continues with a user message. The result is ("<|im_end|>",) for ChatML, and
-    ("\\n### User",) for a template that only writes ``### User`` lines between turns.
+    Two conversations are rendered with a sentinel as the assistant's text. The first conversation ends with
+    the assistant message; the second continues with a user message. The text after the sentinel shows how the
+    template ends a message. The result is ("<|im_end|>",) for ChatML, and ("\\n### User",) for a template
+    that only writes ``### User`` lines between turns.
 
     Args:
         format: the template and its special tokens.
@@ -311,11 +313,11 @@ def _messages(turns: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
 
 
 def _end(text: str, other: str, tokens: Sequence[str]) -> str:
-    """Return the EOS token or stop sequence at the start of the text that follows an answer.
+    """Return the EOS token or stop sequence with which the text after an answer begins.
 
     Args:
-        text: the text after the answer in one of the two conversations.
-        other: the text after the answer in the other conversation.
+        text: the text that a template writes after the answer in one of two rendered conversations.
+        other: the text that the template writes after the answer in the other conversation.
         tokens: special and added tokens, longest first.
     """
     bare = text.lstrip()
@@ -340,12 +342,15 @@ _TAG = re.compile(r"<\|[^<>\n]*?\|>|</?[^<>\s]+>")
 
 
 def _begins_with(text: str, start: str) -> bool:
-    """Return whether `text` starts with `start`, without a letter or digit directly after it."""
+    """Return whether `text` starts with `start` and the next character is not a letter or digit."""
     return bool(start) and text.startswith(start) and not text[len(start) : len(start) + 1].isalnum()
 
 
 def _ends_reasoning(format: ChatFormat, end: str) -> bool:
-    """Return whether a stop sequence also ends the reasoning, so that it cannot mark the answer's end."""
+    """Return whether a stop sequence also appears at the end of the reasoning.
+
+    If it does, it cannot be used to detect the end of the answer.
+    """
     message = {"role": "assistant", "content": ANSWER, "reasoning_content": REASONING, "thinking": REASONING}
     try:
         text = render(format, [{"role": "user", "content": "Hi"}, message], generation_prompt=False)

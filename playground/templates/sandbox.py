@@ -20,17 +20,17 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
 LIMIT = 20_000_000
-"""Maximum number of characters in a string. The same limit applies to a whole prompt
+"""Maximum number of characters in a string. A complete rendered prompt has the same limit
 (`templates.MOST_CHARACTERS`)."""
 ITEM = 20
-"""Size assumed for each list item or dictionary key, in characters."""
+"""Number of characters added to a size estimate for each list item or dictionary entry."""
 MOST_BITS = 1_000_000
 """Maximum number of bits in an integer."""
 MOST_PRECISION = 1_000
 """Maximum number of digits to which a number can be rounded."""
 
 Cost = Callable[..., int]
-"""A function that estimates, from an operation's arguments, the size of its result in characters."""
+"""Function that takes an operation's arguments and estimates the size of the result in characters."""
 
 
 class TooLargeError(OverflowError):
@@ -51,7 +51,9 @@ def check(size: int) -> None:
 
 
 def measure(*values: Any) -> int:
-    """Estimate the size of nested values in characters. An object that occurs twice is counted twice.
+    """Estimate the total size of possibly nested values, in characters.
+
+    An object that occurs twice is counted twice.
 
     Raises:
         TooLargeError: the size exceeds the limit.
@@ -86,10 +88,10 @@ def _count(values: Iterator[Any]) -> Iterator[Any]:
 
 
 def join(parts: Iterable[Any]) -> str:
-    """Join strings, provided that the result is within the size limit.
+    """Join strings, unless the result would exceed the size limit.
 
     Raises:
-        TooLargeError: the result exceeds the limit.
+        TooLargeError: the result would exceed the limit.
     """
     texts, size = [], 0
     for part in parts:
@@ -103,7 +105,7 @@ def join(parts: Iterable[Any]) -> str:
 
 
 def _integer(value: Any) -> int:
-    """Return the number of characters or items requested by an argument; 0 if it is not an integer."""
+    """Return an integer argument's absolute value, an upper bound for a width or count; 0 for other types."""
     return abs(value) if isinstance(value, int) else 0
 
 
@@ -282,7 +284,7 @@ FILTERS: dict[str, Cost] = {
     "urlize": _urlize,
     "wordwrap": _wordwrap,
 }
-"""Cost functions of the Jinja and Transformers filters whose results can be larger than their arguments."""
+"""Cost functions for Jinja and Transformers filters whose results can be larger than their arguments."""
 METHODS: dict[str, Cost] = {
     **dict.fromkeys(("center", "ljust", "rjust", "zfill"), _width),
     "expandtabs": lambda text, size=8: len(text) + text.count("\t") * _integer(size),
@@ -292,7 +294,7 @@ METHODS: dict[str, Cost] = {
     "replace": _replace,
     "translate": _translate,
 }
-"""Cost functions of the string methods whose results can be larger than their arguments."""
+"""Cost functions for string methods whose results can be larger than their arguments."""
 
 
 def _is_text(value: Any) -> bool:
@@ -303,10 +305,10 @@ def _is_text(value: Any) -> bool:
 
 
 def _bound(function: Callable[..., Any], cost: Cost | None, skipped: int = 0) -> Callable[..., Any]:
-    """Wrap a filter or global so that the size of its result, or of an iterator that it returns, is limited.
+    """Wrap a filter or global function to limit the size of its result, including a returned iterator.
 
     Args:
-        function: the filter or global.
+        function: the filter or global function.
         cost: function that estimates the size of the result; None if the result is never larger than the
             arguments.
         skipped: number of arguments that Jinja passes before the filter's own arguments, for example the
@@ -334,7 +336,7 @@ def _estimate(cost: Cost, *given: Any, **named: Any) -> int:
 
 
 class BoundedCode(CodeGenerator):
-    """Jinja's compiler, modified to call the environment's `concatenate` for the `~` operator."""
+    """Jinja's code generator, modified so that the `~` operator calls the environment's `concatenate`."""
 
     def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802
         """Generate code for a `~` operator."""
@@ -353,13 +355,13 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
     concat = staticmethod(join)
 
     def __init__(self, *given: Any, **named: Any) -> None:
-        """Create the environment. The arguments are those of Jinja's own environment."""
+        """Create the environment. It takes the same arguments as Jinja's `Environment`."""
         super().__init__(*given, **named)
         self.finalize = _finalize
         self._is_bounded = False
 
     def from_string(self, *given: Any, **named: Any) -> Any:
-        """Compile a template; the first call also adds the limits to all filters and globals."""
+        """Compile a template. The first call also wraps all filters and `lipsum` with size limits."""
         if not self._is_bounded:
             self._is_bounded = True
             for name, function in self.filters.items():
@@ -370,12 +372,12 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return super().from_string(*given, **named)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """Evaluate a binary operator, provided that the result is within the size limit."""
+        """Evaluate a binary operator, or raise TooLargeError if the result would be too large."""
         check(OPERATORS[operator](left, right))
         return super().call_binop(context, operator, left, right)
 
     def concatenate(self, values: Iterable[Any]) -> str:
-        """Return the result of the `~` operator."""
+        """Concatenate the operands of the `~` operator, after converting them to strings."""
         return join(str(_finalize(value)) for value in values)
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
@@ -394,7 +396,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 
 
 def _finalize(value: Any) -> Any:
-    """Check the size of a value before it is converted to text, and return the value."""
+    """Check the size of a value that will be converted to text, and return the value unchanged."""
     if not isinstance(value, str):
         measure(value)
     return value

@@ -13,11 +13,11 @@ class Thinking:
     """Text split into reasoning and answer."""
 
     thinking: str | None
-    """The text of the leading reasoning block, without its tags; None if there is no such block."""
+    """The text of the leading reasoning block, without its tags; None if the text has no reasoning block."""
     answer: str
-    """The text after the reasoning block, or the whole text if there is no such block."""
+    """The text after the reasoning block; the whole text if there is no reasoning block."""
     closed: bool = True
-    """Whether the reasoning block is closed; if not, there is no answer yet."""
+    """Whether the reasoning block is closed. While it is not closed, the answer has not started."""
 
 
 def split_thinking(text: str, opened: bool = False) -> Thinking:

@@ -1,4 +1,4 @@
-"""Limit the run time of untrusted code, for example of chat templates."""
+"""Limit the run time of untrusted code such as chat templates."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from playground.files import read_object
 def read_token_names(folder: Path) -> dict[str, str]:
     """Read special tokens from a tokenizer's JSON files, keyed by names such as "bos_token".
 
-    Used for folders without a vocabulary.
+    This works even for folders without a vocabulary, from which no tokenizer can be loaded.
 
     Raises:
         InputError: a file cannot be read.
@@ -36,7 +36,7 @@ def has_vocabulary(folder: Path) -> bool:
 
 
 def _token_text(token: Any) -> str:
-    """Return the text of a special token, stored as a string, an object with `content`, or null."""
+    """Return the text of a special token: a string, or the `content` of an object; "" for null."""
     if isinstance(token, dict):
         token = token.get("content")
     return token if isinstance(token, str) else ""

@@ -23,8 +23,8 @@ TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json", "additional_chat_
 def load_tokenizer(folder: Path, name: str, **options: Any) -> Any:
     """Load a tokenizer from the files in a folder.
 
-    If the tokenizer cannot be loaded with its chat templates, it is loaded without them, since chat templates
-    are not needed here.
+    If loading fails because of the chat templates, the tokenizer is loaded without them, because the returned
+    tokenizer is not used to render prompts.
 
     Args:
         folder: the folder with the tokenizer's files.
@@ -56,7 +56,7 @@ def load_tokenizer(folder: Path, name: str, **options: Any) -> Any:
 
 
 def try_tokenizer(tokenizer: Any, name: str) -> None:
-    """Check that a tokenizer can tokenise text, since some invalid settings cause errors only then.
+    """Check that a tokenizer can tokenise text, because some invalid settings cause no earlier errors.
 
     Args:
         tokenizer: a Transformers tokenizer, as returned by `load_tokenizer`.
@@ -76,7 +76,7 @@ def try_tokenizer(tokenizer: Any, name: str) -> None:
 
 
 def _describe_damage(folder: Path) -> str:
-    """Describe the first tokenizer file that is truncated or not a JSON object; "" if there is none."""
+    """Describe the first tokenizer file that is damaged; return "" if no damage is found."""
     for path in sorted(folder.glob("*token*")):
         try:
             if path.suffix == ".json":
@@ -90,7 +90,7 @@ def _describe_damage(folder: Path) -> str:
 
 
 def _load_without_templates(folder: Path, options: dict[str, Any]) -> Any:
-    """Load the tokenizer from a copy of its files without chat templates, or return None if this fails."""
+    """Load a tokenizer from a copy of its files without chat templates; return None if loading fails."""
     with tempfile.TemporaryDirectory() as copy:
         try:
             for path in folder.iterdir():
@@ -109,7 +109,7 @@ def _load_without_templates(folder: Path, options: dict[str, Any]) -> Any:
 
 
 def read_special_tokens(folder: Path) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Read a tokenizer's special tokens, keyed by their chat template variable names, and its added tokens.
+    """Read a tokenizer's special tokens, keyed by chat template variable name, and its added tokens.
 
     Raises:
         InputError: the tokenizer cannot be read.

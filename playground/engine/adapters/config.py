@@ -1,9 +1,9 @@
 """Check an adapter's `adapter_config.json` for settings that Tandem cannot reproduce exactly.
 
-PEFT acts on a configuration as soon as it is created: some initialisations rewrite the base weights, others
-replace layers of the base model. The file is therefore read as plain JSON, and every setting is checked here
-before it is passed to PEFT. Settings not listed here are accepted only if they are empty, because newer
-versions of PEFT also write unused settings.
+PEFT acts on a configuration as soon as it creates the adapter's layers: some initialisations rewrite the base
+weights, and others replace layers of the base model. The file is therefore read as plain JSON, and every
+setting is checked here before it is passed to PEFT. Newer versions of PEFT also write settings that the
+adapter does not use. A setting not listed here is therefore accepted, but only if its value is empty.
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ UNUSED = {
     "qalora_group_size",
     "runtime_config",
 }
-"""Settings that PEFT reads only if another setting enables them. The enabling setting is checked; the
-settings listed here are not passed to PEFT."""
+"""Settings that PEFT reads only if another setting enables them. Tandem checks the enabling setting and does
+not pass the settings listed here to PEFT."""
 CHANGES_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga", "mica")
 CONVERT = (
     "save it as a plain LoRA with PEFT's save_pretrained(..., path_initial_model_for_weight_conversion=...)"
@@ -171,12 +171,15 @@ def _explain_refusal(key: str, value: Any) -> str:
 
 
 def _quote_key(key: str) -> str:
-    """Format a key from the file for use in a sentence, quoted unless it is a short identifier."""
+    """Format a setting's name for an error message, in quotation marks unless it is a short identifier."""
     return key if key.isidentifier() and len(key) <= 60 else quote(key)
 
 
 def quote(value: Any, most: int = 60) -> str:
-    """Format a value from the file as one line of at most `most` characters, not counting quotes."""
+    """Format a value for an error message as one line, truncated to `most` characters.
+
+    Strings are enclosed in quotation marks.
+    """
     text = " ".join(str(value).split()) if isinstance(value, str) else repr(value)
     text = "".join(letter if letter.isprintable() else "?" for letter in text)
     text = text if len(text) <= most else f"{text[:most]}..."

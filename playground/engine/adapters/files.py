@@ -1,8 +1,9 @@
 """Read an adapter's weights file and match its tensors to the names that PEFT expects.
 
 Names and shapes are read from the safetensors header, which is JSON, so files that do not fit the base model
-are rejected before any tensor is loaded. Tools other than PEFT may write names with different prefixes. Such
-a name is mapped to the name that PEFT expects for this base model if the mapping is unambiguous.
+are rejected before any tensor is loaded. Tools other than PEFT may write names with different prefixes; each
+of these names is mapped to the name that PEFT expects for this base model, provided that the mapping is
+unambiguous.
 """
 
 from __future__ import annotations
@@ -45,8 +46,9 @@ def read_shapes(folder: Path, allow_pickle: bool) -> dict[str, Shape]:
         allow_pickle: whether to accept weights in a pickle file.
 
     Raises:
-        InputError: the file is missing, damaged or a pickle file that is not allowed, or its weights have an
-            unsupported data type. The message is a clause; the caller turns it into a sentence.
+        InputError: the weights file is missing or damaged, is a pickle file although `allow_pickle` is False,
+            or contains weights of an unsupported data type. The message is a clause; the caller turns it into
+            a sentence.
     """
     path = folder / WEIGHTS
     if path.is_file():
@@ -94,10 +96,11 @@ def _check_entry(key: str, entry: object, room: int) -> Shape:
     Args:
         key: name of the tensor.
         entry: the tensor's entry in the header.
-        room: size of the data after the header, in bytes.
+        room: size of the tensor data after the header, in bytes.
 
     Raises:
-        InputError: the entry is malformed, points beyond the end of the file, or has an unsupported type.
+        InputError: the entry is malformed, points beyond the end of the file, or has an unsupported data
+            type.
     """
     try:
         assert isinstance(entry, dict)
@@ -159,8 +162,8 @@ class KeyMap:
     mapped: list[str]
     """Names in the file that differ from the names expected by PEFT."""
     again: dict[str, str]
-    """Maps each duplicate name in the file to the main name of the same weight. PEFT writes some weights
-    twice."""
+    """Maps each additional name of a weight in the file to the weight's main name. PEFT writes some weights
+    under two names."""
 
 
 _WRAPPERS = re.compile(r"(^|\.)(_orig_mod|module|_fsdp_wrapped_module|_checkpoint_wrapped_module)(?=\.)")
@@ -173,7 +176,7 @@ _SAVED = re.compile(r"\.modules_to_save\.[^.]+(?=\.)")
 def core_name(key: str) -> str:
     """Strip the wrappers, prefixes and adapter name that tools add to a weight's name.
 
-    Names with the same core refer to the same weight. For example,
+    Two names that are equal after stripping refer to the same weight. For example,
     "base_model.model.model.layers.0.mlp.up_proj.lora_A.weight" and
     "module.layers.0.mlp.up_proj.lora_A.default.weight" both become "layers.0.mlp.up_proj.lora_A.weight".
     """
@@ -202,11 +205,12 @@ def map_keys(
         shapes: names and shapes in the file.
         expected: names and shapes that PEFT expects; the file must contain all of them.
         extra: names and shapes of base weights that the file may also contain.
-        aliases: maps the alternative names of weights that PEFT writes twice to the main names.
+        aliases: maps alternative names to main names, for weights that PEFT writes under two names.
 
     Raises:
-        MisfitError: names are missing, unknown or ambiguous, or shapes differ. The message is a clause that
-            gives the first three names and the probable cause; the caller turns it into a sentence.
+        MisfitError: names are missing, unknown or ambiguous, or a weight does not have the expected shape.
+            The message is a clause that gives the first three names and the probable cause; the caller turns
+            it into a sentence.
     """
     allowed = {**extra, **expected}
     by_core: dict[str, list[str]] = {}

@@ -2,8 +2,8 @@
 
 Every adapter is checked in three steps before it is used: its configuration (`config`), the names and shapes
 in its file (`files`), and its values as loaded by PEFT into a skeleton model (`skeleton`). None of these
-steps changes the base model; to verify this, a checksum of the base weights is compared after loading each
-adapter.
+steps changes the base model. As a safeguard, the checksum of the base weights is compared with its initial
+value after each adapter is loaded.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ from playground.types import AdapterCard, AdapterStatus, InputError
 
 
 class BaseChangedError(Exception):
-    """Raised when an adapter has changed the base weights, which must then be reloaded without it."""
+    """Raised when an adapter has changed the base weights.
+
+    The base model must then be reloaded without that adapter.
+    """
 
     def __init__(self, name: str) -> None:
         super().__init__(
@@ -157,7 +160,7 @@ def read_adapter_weights(model: PreTrainedModel, folder: Path, allow_pickle: boo
 
 
 def _find_vocabulary(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
-    """Return the vocabulary size the adapter was trained with, or None if it equals the base model's."""
+    """Return the adapter's vocabulary size, or None if it equals the base model's vocabulary size."""
     here = model.get_input_embeddings().weight.shape[0]
     width = model.get_input_embeddings().weight.shape[1]
     ends = tuple(
@@ -201,7 +204,9 @@ def _select_embeddings(model: Any, skeleton: Skeleton, weights: Mapping[str, Ten
 
 
 def _count_rows(model: Any, adapter: Adapter, skeleton: Skeleton) -> None:
-    """Determine the vocabulary sizes of an adapter's own embeddings and output layer.
+    """Record the vocabulary sizes of an adapter's own embeddings and output layer in the adapter.
+
+    A warning is added if the embeddings cover more tokens than the output layer.
 
     Raises:
         InputError: the output layer has a larger vocabulary than the embeddings.
@@ -224,7 +229,7 @@ def _count_rows(model: Any, adapter: Adapter, skeleton: Skeleton) -> None:
 
 
 def _count_copy_rows(part: Part | None) -> int | None:
-    """Return the number of weight rows in a part's own module copy, or None if there is no module copy."""
+    """Return the number of rows in the weight of the adapter's module copy, or None if there is no copy."""
     if part is None or part.copy is None:
         return None
     weight: Any = part.copy.weight
@@ -260,7 +265,10 @@ def _tunes(part: Any) -> bool:
 
 
 def _describe_warnings(card: AdapterCard, adapter: Adapter, settings: Settings) -> str | None:
-    """Format a usable adapter's warnings, adding one if its card does not name the loaded base model."""
+    """Format a usable adapter's warnings as one string; None if there are no warnings.
+
+    A warning is added if the adapter's card does not name the loaded base model.
+    """
     warnings = [f"Adapter {card.name!r}: {text}." for text in adapter.warnings]
     if not settings.same_base and not same_model(card.base_model, settings.base):
         named = f"was made for {quote(card.base_model, 150)}" if card.base_model else "does not name its base"
@@ -275,12 +283,15 @@ def _describe_warnings(card: AdapterCard, adapter: Adapter, settings: Settings) 
 # --- Base weights ---------------------------------------------------------------------------------
 
 CHUNK = 1 << 16
-"""Number of tensor elements per chunk in a checksum. The sum of each chunk is weighted by the chunk's
-position."""
+"""Number of tensor elements per chunk in a checksum. Each chunk's sum is weighted by the chunk's position, so
+that swapped chunks change the checksum."""
 
 
 def checksum(model: nn.Module) -> int:
-    """Compute a checksum of a model's weights and buffers, almost as fast as reading them from memory."""
+    """Compute a checksum of a model's weights and buffers.
+
+    The computation takes little longer than reading the tensors from memory.
+    """
     total = 0
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
         if tensor.is_meta or not tensor.numel():
@@ -290,7 +301,7 @@ def checksum(model: nn.Module) -> int:
 
 
 def _sum_bits(tensor: Tensor) -> int:
-    """Sum the bits of a tensor, interpreted as integers, in chunks weighted by their positions."""
+    """Reinterpret a tensor's elements as integers and sum them, weighting each chunk by its position."""
     bits = tensor.contiguous().reshape(-1)
     kind = {8: torch.int64, 4: torch.int32, 2: torch.int16, 1: torch.uint8}.get(bits.element_size())
     bits = bits.view(kind) if kind is not None else bits.to(torch.int64)

@@ -30,22 +30,24 @@ class Step(Protocol):
 
 @dataclass(frozen=True)
 class Lora:
-    """LoRA on a linear layer, ``scaling * (x A) B``, optionally with DoRA magnitudes."""
+    """LoRA on a linear layer, ``scaling * B A x``, optionally with DoRA magnitudes."""
 
     a: Tensor
-    """Weight A, shape (r, in)."""
+    """LoRA A matrix, shape (r, in)."""
     b: Tensor
-    """Weight B, shape (out, r)."""
+    """LoRA B matrix, shape (out, r)."""
     scaling: float
     bias: Tensor | None = None
-    """Bias of B, shape (out,); present only if `lora_bias` is set."""
+    """Bias of the LoRA B layer, shape (out,); present only if `lora_bias` is set."""
     dora: Tensor | None = None
-    """DoRA factors (magnitude / |W + scaling * BA| per output feature), shape (out,); None without DoRA."""
+    """DoRA factors, shape (out,): magnitude / |W + scaling * BA| for each output feature. None without
+    DoRA."""
     base_bias: Tensor | None = None
-    """Bias of the base layer, shape (out,), which DoRA does not scale."""
+    """Bias of the base layer, shape (out,), which DoRA does not scale. Set only if the adapter uses DoRA and
+    the layer has a bias."""
 
     def is_plain(self) -> bool:
-        """Return whether this is LoRA without DoRA and without a bias."""
+        """Return whether this step is plain LoRA, without DoRA or a LoRA bias."""
         return self.bias is None and self.dora is None
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
@@ -62,9 +64,9 @@ class EmbeddingLora:
     """LoRA on an embedding layer, ``scaling * A[x] B``, optionally with DoRA magnitudes."""
 
     a: Tensor
-    """Weight A, shape (V, r), where V is the number of rows in the embedding matrix."""
+    """LoRA A matrix, shape (V, r), where V is the number of rows in the embedding matrix."""
     b: Tensor
-    """Weight B, shape (r, out)."""
+    """LoRA B matrix, shape (r, out)."""
     scaling: float
     embed_scale: Tensor | None = None
     """Factor by which the embedding layer scales its output, as in Gemma."""
@@ -105,7 +107,7 @@ class TokenColumns:
     ids: Tensor
     """Ids of the trained tokens, shape (n,)."""
     rows: Tensor
-    """Trained rows, shape (n, in)."""
+    """Trained rows of the output layer, shape (n, in)."""
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
         """Replace the logits of the trained tokens; see `Step.apply`."""
@@ -114,19 +116,19 @@ class TokenColumns:
 
 @dataclass(frozen=True)
 class Bias:
-    """A trained bias that replaces the module's bias."""
+    """A trained bias that replaces the module's original bias."""
 
     change: Tensor
-    """The trained bias minus the module's bias, shape (out,)."""
+    """The trained bias minus the module's original bias, shape (out,)."""
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
-        """Add the difference between the biases to the output; see `Step.apply`."""
+        """Add the difference between the trained and the original bias to the output; see `Step.apply`."""
         return result + self.change.to(result.dtype)
 
 
 @dataclass(frozen=True)
 class Ia3:
-    """IA3 step that multiplies the output by a learned vector."""
+    """IA3 step that multiplies a module's output by a learned vector."""
 
     vector: Tensor
     """The learned vector, shape (out,)."""
@@ -143,12 +145,12 @@ class Part:
     copy: nn.Module | None = None
     """The adapter's own copy of the module, which the adapter's rows use instead of the base module."""
     input_scale: Tensor | None = None
-    """Factor applied to the input, shape (in,); used by IA3 on feed-forward layers."""
+    """Factor by which the module's input is multiplied, shape (in,); used by IA3 on feed-forward layers."""
     steps: list[Step] = field(default_factory=list)
-    """Changes to the output, in the order in which PEFT applies them."""
+    """Changes to the module's output, in the order in which PEFT applies them."""
 
     def plain_lora(self) -> Lora | None:
-        """Return the LoRA step if the part consists of a single plain LoRA, else None."""
+        """Return the part's only step if that step is plain LoRA and nothing else changes, else None."""
         if self.copy is None and self.input_scale is None and len(self.steps) == 1:
             (step,) = self.steps
             if isinstance(step, Lora) and step.is_plain():

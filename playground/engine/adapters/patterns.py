@@ -1,7 +1,8 @@
 """Try the regular expressions in `adapter_config.json` under a time limit before PEFT uses them.
 
 A pattern such as `([a-z.]+)+!` takes exponential time, and Python cannot interrupt a match in its own
-process. Patterns with repetitions are therefore first matched in a subprocess, which can be killed.
+process. Patterns with repetitions are therefore first matched in a subprocess, which is killed when the time
+limit expires.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 from playground.types import InputError
 
 SECONDS = 10.0
-"""Time limit in seconds for all of an adapter's patterns combined, including the subprocess startup."""
+"""Time limit in seconds for matching all of an adapter's patterns, including the subprocess startup."""
 SETTINGS = (
     "target_modules",
     "exclude_modules",
@@ -45,7 +46,7 @@ for pattern in patterns:
 
 
 def check_patterns(settings: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Check that matching an adapter's patterns against module names stays within the time limit.
+    """Check that matching an adapter's patterns against module names finishes within the time limit.
 
     Args:
         settings: the adapter's checked configuration.

@@ -1,9 +1,10 @@
 """Load an adapter into a skeleton of the base model with PEFT, and collect its values for the real model.
 
-PEFT determines how a configuration is applied (which modules, ranks, scalings and tied weights), but it never
-touches the model that generates answers. Instead, it builds its layers on a model of the same class on the
-meta device, whose weights have shapes but no data. The loaded values are then collected by module path,
-checked against the modules of the base model, and applied to each row by `row_adapters`.
+PEFT determines how a configuration is applied (which modules, ranks, scalings and tied weights), but PEFT
+never touches the model that generates answers. Instead, PEFT builds the adapter's layers on a skeleton: a
+model of the same class on the meta device, where weights have shapes but no data. The loaded values are then
+collected by module path, checked against the modules of the base model, and applied to the adapter's rows by
+`row_adapters`.
 """
 
 from __future__ import annotations
@@ -49,17 +50,17 @@ from playground.files import first_line
 from playground.types import InputError
 
 INNER = "tandem_adapter"
-"""Name that PEFT uses for the adapter. It becomes part of module names, which allow fewer characters than
-adapter names in Tandem."""
+"""Adapter name passed to PEFT instead of the adapter's name in Tandem. PEFT makes this name part of module
+names, in which fewer characters are allowed than in Tandem's adapter names."""
 VARIANTS = ("DoraLinearVariant", "DoraEmbeddingVariant")
 PREFIX = "base_model.model."
 
 
 class Skeleton:
-    """A model of the same class as the base model, on the meta device, with one adapter's layers added."""
+    """A copy of the base model's architecture on the meta device, with one adapter's layers added."""
 
     def __init__(self, base: PreTrainedModel, settings: Mapping[str, Any], tokens: int | None) -> None:
-        """Build the skeleton, with empty layers for the adapter.
+        """Build the skeleton and add the adapter's layers, without loading any weights.
 
         Args:
             base: the base model; only its class and configuration are used.
@@ -101,9 +102,9 @@ class Skeleton:
         return {name: tuple(value.shape) for name, value in state.items()}
 
     def own_embeddings(self) -> dict[str, Shape]:
-        """Return the expected names and shapes of complete embedding and output layer weights.
+        """Return the names and shapes of the complete embedding and output layer weights.
 
-        These weights are optional in the adapter's file.
+        The adapter's file contains these weights only if they were saved with the adapter.
         """
         found = {}
         for path in (self.embedding, self.head):
@@ -113,9 +114,9 @@ class Skeleton:
         return found
 
     def aliases(self) -> dict[str, str]:
-        """Map the alternative names of weights that PEFT writes twice to the main names.
+        """Map alternative names to main names, for weights that PEFT writes under two names.
 
-        For a tied output layer, PEFT writes the trained token weights twice.
+        If the output layer is tied to the embeddings, PEFT writes the trained token weights for both layers.
         """
         last = ".token_adapter.trainable_tokens_delta"
         tied = self.is_tied and self.embedding is not None and self.head is not None
@@ -125,7 +126,7 @@ class Skeleton:
         """Load the adapter's weights into the skeleton with PEFT.
 
         Args:
-            weights: the weights, with the names from `expected_shapes`.
+            weights: the weights, keyed by the names from `expected_shapes`.
 
         Raises:
             InputError: PEFT fails or does not load all weights. The message is a clause; the caller turns it
@@ -163,7 +164,7 @@ def _is_tied(model: Any) -> bool:
 
 
 def _base_layer(module: Any) -> Any:
-    """Return the base module inside PEFT's wrappers and layers."""
+    """Return the original module, unwrapped from PEFT's wrappers and tuner layers."""
     while True:
         if isinstance(module, ModulesToSaveWrapper | TrainableTokensWrapper):
             module = module.original_module
@@ -195,7 +196,7 @@ class Collector:
         self.is_dora = False
 
     def collect(self) -> dict[str, Part]:
-        """Return the parts of all modules, keyed by module path.
+        """Return one part for each module that the adapter changes, keyed by module path.
 
         Raises:
             InputError: the changes to a module cannot be reproduced exactly. The message is a clause; the
@@ -232,7 +233,7 @@ class Collector:
         return device
 
     def _dtype(self, path: str) -> torch.dtype:
-        """Return the data type in which a base module computes."""
+        """Return the data type of a base module's weights, or the model's data type if there are none."""
         kinds = [
             value.dtype for value in self.base.get_submodule(path).parameters() if value.is_floating_point()
         ]
@@ -275,7 +276,7 @@ class Collector:
             wanted: the required numbers of input and output features.
 
         Raises:
-            InputError: the layer has a different number of features.
+            InputError: the layer has different numbers of features.
         """
         real: nn.Module = self.base.get_submodule(path)
         copied = self.parts[path].copy if path in self.parts else None
@@ -351,7 +352,7 @@ class Collector:
     # --- Whole modules, tokens, biases ---
 
     def _copy_weight(self, path: str, weight: Tensor) -> None:
-        """Collect the weight of a complete embedding or output layer from the file."""
+        """Give the adapter its own copy of an embedding or output layer, using the weight from its file."""
         layer: Any = copy.deepcopy(_base_layer(self.skeleton.model.get_submodule(path)))
         layer.weight = nn.Parameter(weight, requires_grad=False)
         self._part(path).copy = self._fill_from_base(path, layer)
@@ -376,9 +377,9 @@ class Collector:
         self.saved.append(path)
 
     def _fill_from_base(self, path: str, module: nn.Module) -> nn.Module:
-        """Move a module to the base model's device and fill in buffers that are not stored in adapter files.
+        """Move a module to the base model's device and fill in missing buffers from the base model.
 
-        For example, Gemma's embedding scale is such a buffer.
+        Adapter files do not contain all buffers. For example, they lack Gemma's embedding scale.
 
         Raises:
             InputError: some of the module's weights are missing from the file.
@@ -426,7 +427,7 @@ class Collector:
         self._part(path).steps.append(step)
 
     def _collect_biases(self) -> None:
-        """Collect the trained biases of base modules (PEFT's setting `bias`)."""
+        """Collect the trained biases of base modules, which PEFT trains if its setting `bias` is enabled."""
         for name, value in self.skeleton.model.named_parameters():
             if value.is_meta or f".{INNER}" in name:
                 continue
@@ -442,7 +443,10 @@ class Collector:
 
 
 def _is_inner(path: str) -> bool:
-    """Return whether a tuner layer is inside a wrapper. Such wrappers are collected as a whole."""
+    """Return whether a tuner layer is inside one of PEFT's wrappers.
+
+    A wrapper's values are collected together, so the tuner layers inside it are skipped.
+    """
     return ".modules_to_save." in f".{path}." or path.endswith("token_adapter")
 
 

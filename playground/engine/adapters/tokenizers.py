@@ -24,9 +24,9 @@ FILES = (
     "added_tokens.json",
     "special_tokens_map.json",
 )
-"""Glob patterns for the files that define a tokenizer, apart from its configuration."""
+"""Glob patterns for the files that define a tokenizer, except tokenizer_config.json."""
 WITHOUT_EFFECT = ("chat_template", "name_or_path", "padding_side", "model_max_length", "max_length")
-"""Entries in a tokenizer configuration that do not affect how text is tokenized."""
+"""Entries in tokenizer_config.json that do not affect how text is tokenized."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ def read_adapter_text(name: str, folder: Path, base: Path | None) -> AdapterText
     Args:
         name: the adapter's name.
         folder: the adapter's folder.
-        base: the base model's folder; None if there is no folder, for example for a single GGUF file.
+        base: the base model's folder; None if the base model has no folder, for example if it is a single
+            GGUF file.
 
     Raises:
         InputError: a file cannot be read.
@@ -58,7 +59,7 @@ def read_adapter_text(name: str, folder: Path, base: Path | None) -> AdapterText
 
 
 def _fingerprint(folder: Path) -> str:
-    """Return a hash that is the same for all folders with the same tokenizer."""
+    """Return a hash of the tokenizer in a folder, to detect whether two folders have the same tokenizer."""
     digest = hashlib.sha256()
     files = {path for pattern in FILES for path in folder.glob(pattern) if path.is_file()}
     # Transformers ignores a tokenizer.model file if there is a tokenizer.json converted from it.
@@ -90,7 +91,7 @@ def read_eos_token_ids(folder: Path) -> list[int]:
 
 
 def differing_words(own: Any, base: Any, text: str) -> str | None:
-    """Return the first word in `text` that two tokenizers tokenize differently, or None."""
+    """Return the first word that two tokenizers tokenize differently; None if they agree on `text`."""
 
     def cut(tokenizer: Any, words: str) -> Sequence[int]:
         ids: Sequence[int] = tokenizer(words, add_special_tokens=False)["input_ids"]

@@ -17,8 +17,9 @@ from playground.library.sources import GGUF, Source, find_source
 from playground.types import InputError
 
 Report = Callable[[str, float], None]
-"""Progress callback, called with a user-facing note on the current step and the completed fraction of the
-work, from 0 to 1. It can stop the work by raising a BaseException, which library code does not swallow."""
+"""Progress callback. Its arguments are a user-facing description of the current step and the completed
+fraction of the work, from 0 to 1. To stop the work, the callback raises an exception derived directly from
+BaseException, which library code does not catch."""
 
 CARD_FILES = ["*.json", "*.jinja", "*.toml"]
 """Glob patterns for the files needed to read an adapter card; the weights are downloaded later."""
@@ -31,8 +32,8 @@ SMALL_FILES = [
     "*.vocab",
     "additional_chat_templates/*.jinja",
 ]
-"""Glob patterns for configuration, tokenizer and template files. Weight files are selected by name; no other
-files are downloaded."""
+"""Glob patterns for configuration, tokenizer and template files. Weight files are not matched by these
+patterns; `_list_weights` selects them."""
 FIRST, LAST = 0.05, 0.15
 """Overall loading progress (0 to 1) at the start and at the end of the download."""
 
@@ -47,13 +48,13 @@ def find_folder(
 ) -> Path:
     """Return the local folder of a source, downloading a Hub repository to the local cache if needed.
 
-    Interrupted downloads are resumed. Only required files are downloaded. Duplicate weights in a second
-    format and the training state are skipped.
+    Interrupted downloads are resumed. Only required files are downloaded; training state and duplicate
+    weights in a second format are skipped.
 
     Args:
         source: a folder, Hub ID or GGUF file, in the form accepted by `sources.find_source`. For a GGUF file,
             the folder that contains it is returned.
-        only: patterns of the required files; None for all files of a model or adapter.
+        only: glob patterns for the files to download; None for all files needed to load a model or adapter.
         report: called with the download progress.
         allow_pickle: whether to download pickled weights if there are no other weights.
         remote_code: whether to also download the repository's Python files.
@@ -112,7 +113,8 @@ def _list_weights(
     """List the weight files to download from a repository.
 
     Raises:
-        InputError: the repository has no weight files, or only weight files that are not allowed.
+        InputError: the repository has no weight files, lacks the requested GGUF file, or has only pickled
+            weights that `allow_pickle` does not permit.
     """
     where = str(found.repository)
     if found.file is not None:
@@ -162,7 +164,7 @@ def _find_cached(
 
     Raises:
         InputError: required files are missing.
-        Exception: `error` itself, if the repository is not in the cache at all.
+        Exception: the repository is not in the cache at all; the exception raised is `error`.
     """
     from huggingface_hub import get_cached_repo_tree, snapshot_download
     from huggingface_hub.errors import CachedRepoTreeNotFoundError, LocalEntryNotFoundError
@@ -196,7 +198,7 @@ def _find_cached(
 
 
 def _unreachable() -> tuple[type[Exception], ...]:
-    """Return the exception types after which the local cache is used: network failures and HTTP errors."""
+    """Return the exception types that trigger the fallback to the local cache: network and HTTP errors."""
     # Imported here because the import is slow and not needed for local folders.
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
@@ -206,7 +208,7 @@ def _unreachable() -> tuple[type[Exception], ...]:
 
 @contextmanager
 def _explain_errors(found: Source) -> Iterator[None]:
-    """Convert huggingface_hub exceptions raised within the block to an InputError with advice."""
+    """Convert huggingface_hub exceptions raised within the block to an InputError that suggests a fix."""
     import httpx2
     from huggingface_hub import errors, get_token
 
@@ -272,7 +274,8 @@ def fetch_cards(library: Library, report: Report | None = None) -> dict[str, Inp
     """Download the adapter cards and the chat template that the library needs to build lanes.
 
     Returns:
-        Error messages, keyed by adapter name. Adapters without an error are added to the library.
+        The errors of adapters whose cards could not be read, keyed by adapter name. All other adapters are
+        added to the library.
 
     Raises:
         InputError: the base model cannot be found.

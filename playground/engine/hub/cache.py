@@ -15,8 +15,8 @@ WEIGHTS = {
 }
 """Weight file names of a model or adapter, keyed by the name of its configuration file."""
 LEAST = 1_000_000
-"""Minimum size in bytes for a download to count as started. Small files do not count, because they are also
-downloaded to read an adapter card or a chat template."""
+"""Minimum number of cached bytes for a download to count as started. Fewer bytes may be left from reading
+only an adapter card or a chat template."""
 
 
 def measure_cached(source: str) -> Cached:
@@ -42,7 +42,7 @@ def measure_cached(source: str) -> Cached:
 
 
 def has_token() -> bool:
-    """Return whether a Hugging Face Hub token is set on this machine."""
+    """Return whether a Hugging Face Hub token is configured on this machine."""
     from huggingface_hub import get_token
 
     return get_token() is not None

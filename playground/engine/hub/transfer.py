@@ -23,8 +23,8 @@ from playground.library.sources import Source
 from playground.types import InputError
 
 CHUNK = 1 << 20
-"""Download chunk size in bytes. Progress is counted per chunk, and a chunk of 10 MB, huggingface_hub's
-default, takes too long on a slow connection."""
+"""Download chunk size in bytes. Progress is updated once per chunk, so huggingface_hub's default of 10 MB
+would make updates too rare on a slow connection."""
 LARGE = 10_000_000
 """Minimum file size in bytes for resuming an interrupted download."""
 WORKERS = 4
@@ -32,11 +32,15 @@ WORKERS = 4
 LOOK_EVERY = 0.1
 """Seconds between progress reports."""
 PATIENCE = 2.0
-"""Seconds for which a cancelled download waits for its threads, which may be blocked on the network."""
+"""Maximum time in seconds that a cancelled download waits for its threads to stop. A thread may be blocked on
+the network for longer."""
 
 
 class DownloadCancelled(BaseException):
-    """Raised to cancel a download. This is a BaseException, so that library code does not swallow it."""
+    """Raised to cancel a download.
+
+    The class is derived from BaseException, so that `except Exception` in library code does not catch it.
+    """
 
 
 def download(
@@ -94,7 +98,7 @@ def _check_disk(found: Source, size: int) -> None:
 
 
 class _Progress:
-    """Counter of the bytes downloaded by all threads; a single thread reports the total."""
+    """Thread-safe counter of downloaded bytes. Only the thread that started the download reports progress."""
 
     def __init__(self, total: float, say: Callable[[float, float], None]) -> None:
         self.total, self._say = total, say
@@ -150,7 +154,7 @@ def _fetch_all(found: Source, commit: str, names: list[str], progress: _Progress
 
 
 def _fetch(found: Source, commit: str, name: str, progress: _Progress) -> None:
-    """Download one large file, or the rest of it, into the cache's blobs folder."""
+    """Download one large file into the cache's blobs folder, resuming a partial download if there is one."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.utils._fixes import WeakFileLock
     from huggingface_hub.utils._headers import build_hf_headers
@@ -182,7 +186,7 @@ def _fetch(found: Source, commit: str, name: str, progress: _Progress) -> None:
 
 
 def _continue(partial: Path, about: Any, headers: dict[str, str], progress: _Progress) -> bool:
-    """Download the rest of a file. Return False if the file was resumed and its checksum is wrong."""
+    """Download the rest of a file. Return False if a resumed file has the wrong checksum, else True."""
     from huggingface_hub.file_download import http_get
 
     here = partial.stat().st_size if partial.exists() else 0
@@ -222,7 +226,7 @@ def _bar(progress: _Progress, quiet: bool = False) -> Any:
 
     Args:
         progress: the counter to which bytes are added.
-        quiet: whether to count bytes without reporting the total, because another thread reports it.
+        quiet: whether to count bytes without reporting progress, because another thread reports progress.
     """
     from huggingface_hub.utils.tqdm import tqdm
 

@@ -27,7 +27,7 @@ class WeightFiles:
 
     format: Format
     names: tuple[str, ...]
-    """Sorted names of the weight files in the folder, without the index."""
+    """Sorted names of the weight files in the folder, excluding the index file."""
 
 
 def find_weight_files(names: Collection[str], read_index: Any, where: str, allow_pickle: bool) -> WeightFiles:
@@ -40,8 +40,8 @@ def find_weight_files(names: Collection[str], read_index: Any, where: str, allow
         allow_pickle: whether to use pickled weights if there are no other weights.
 
     Raises:
-        InputError: there are no weights, only pickled weights that are not allowed, or a file listed in the
-            index is missing.
+        InputError: there are no weights, there are only pickled weights but `allow_pickle` is False, or a
+            file listed in the index is missing.
     """
     formats: tuple[tuple[str, Format], ...] = ((SAFETENSORS, "safetensors"), (PICKLE, "pickle"))
     for first, kind in formats:

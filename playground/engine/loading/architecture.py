@@ -1,8 +1,8 @@
 """Reject models that are not causal language models, based on their configuration, before loading weights.
 
-Transformers can load many models with a causal head even if the checkpoint has none. For classifiers and
-embedding models, that head would be initialised randomly. Encoders would attend to tokens that have not been
-generated yet.
+Transformers can load many models with a causal head even if the checkpoint contains no weights for the head.
+For classifiers and embedding models, the head would therefore be initialised randomly. Encoders would attend
+to tokens that have not been generated yet.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ HEADS = {
     "ForRewardModel": "has a reward head that scores answers",
     "RewardModel": "has a reward head that scores answers",
 }
-"""Class name suffixes of models that are not causal language models, with reasons for error messages."""
+"""Class name suffixes of models that are not causal language models, mapped to reasons that are shown in
+error messages."""
 HEADLESS = "Model"
 WITH_HEAD = ("LMHeadModel", "DoubleHeadsModel")
 DECODER_TYPES = {"reformer", "cpmant"}
@@ -79,7 +80,7 @@ def _explain(config: Any) -> str | None:
 
 
 def _explain_head(name: str, config: Any) -> str | None:
-    """Explain from a class name why the class is not a causal language model; None if it is one."""
+    """Return why a class is not a causal language model, judging by its name; None if it is one."""
     for ending, reason in HEADS.items():
         if name.endswith(ending):
             return reason

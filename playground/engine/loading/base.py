@@ -1,4 +1,4 @@
-"""Find, check and load a base model: its files, configuration and weights."""
+"""Find, check and load the files, configuration and weights of a base model."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class Base:
     method: str | None = None
     """Quantisation method of the saved weights, from `quantised.find_method`."""
     header: GgufFile | None = None
-    """Header of the GGUF file; None if the model is a folder."""
+    """Header of the GGUF file; None if the base model is not a GGUF file."""
     pickled: bool = False
     remote_code: bool = False
-    """Whether to run Python code from the base model's folder."""
+    """Whether to run the Python code in the base model's folder."""
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -111,10 +111,11 @@ def _open_gguf(name: str, header: GgufFile) -> Base:
 
 
 def _read_config(folder: Path, base: str) -> dict[str, Any]:
-    """Read config.json and check that the folder can contain a base model.
+    """Read config.json and check that the folder appears to contain a base model.
 
     Raises:
-        InputError: the folder does not contain a base model, or an entry in config.json is not plausible.
+        InputError: the folder does not contain a base model, or an entry in config.json has an implausible
+            value.
     """
     check_regular(folder)
     names = [path.name for path in folder.iterdir()]
@@ -183,9 +184,8 @@ def load_weights(base: Base, options: Mapping[str, Any]) -> PreTrainedModel:
         options: options for `from_pretrained`, such as dtype and device_map.
 
     Raises:
-        InputError: weights are missing, unused or have unexpected shapes, so that part of the model would be
-            randomly initialised or the result would be a different model. The message names the first three
-            weights.
+        InputError: weights are missing, unused or have unexpected shapes, so the loaded model would be partly
+            random or differ from the saved model. The message names the first three of these weights.
     """
     options = {
         "config": base.config,
@@ -236,7 +236,7 @@ def nf4(compute: torch.dtype) -> BitsAndBytesConfig:
 def _check_report(base: Base, model: Any, info: Mapping[str, Any]) -> None:
     """Check Transformers' loading report for missing, unused and mismatched weights.
 
-    Transformers initialises missing weights randomly and reports them only in `info`.
+    Transformers initialises missing weights randomly and lists them only in its loading report, `info`.
 
     Raises:
         InputError: as for `load_weights`.

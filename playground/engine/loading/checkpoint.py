@@ -40,7 +40,7 @@ def check_weights(folder: Path, allow_pickle: bool) -> WeightFiles:
         allow_pickle: whether to accept weights in pickle files.
 
     Raises:
-        InputError: as for `find_weight_files`, or a file is damaged. The message names the file.
+        InputError: `find_weight_files` fails, or a file is damaged. The message names the file.
     """
     names = {path.name for path in folder.iterdir() if path.is_file()}
     files = find_weight_files(names, lambda name: read_object(folder / name), str(folder), allow_pickle)
@@ -124,7 +124,7 @@ MOST = {
     "num_local_experts": 100_000,
     "num_experts": 100_000,
 }
-"""Largest plausible value of each numeric configuration entry. The smallest plausible value is always 1."""
+"""Largest plausible value of each size entry in a configuration. The smallest plausible value is always 1."""
 COUNTS = {
     re.compile(r"(\w*_)?labels"): 100_000,
     re.compile(r"(\w*_)?(layers?|blocks|stages|depths?)"): 10_000,
@@ -134,7 +134,7 @@ COUNTS = {
 }
 """Largest plausible values of further configuration entries, at any nesting depth, keyed by regular
 expressions for their names. When Transformers reads a configuration, it creates lists and dictionaries of
-these lengths."""
+these lengths, so larger values could exhaust memory."""
 SHORTEST_CONTEXT = 8
 """Minimum context length in tokens, required by the tests that run when a model is loaded."""
 ALIASES = {
@@ -145,7 +145,7 @@ ALIASES = {
     "n_head": "num_attention_heads",
     "n_heads": "num_attention_heads",
 }
-"""Names that older architectures use for entries in `MOST`."""
+"""Maps the entry names used by older architectures to the corresponding names in `MOST`."""
 
 
 def _is_token(value: Any) -> bool:
@@ -181,18 +181,19 @@ ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "rope_scaling": (lambda value: isinstance(value, dict), "an object"),
     "rope_parameters": (lambda value: isinstance(value, dict), "an object"),
 }
-"""Configuration entries other than sizes, each with a test function and a description of valid values."""
+"""Configuration entries that are not sizes, mapped to a function that tests the value and a description of
+valid values."""
 
 
 def check_config(config: Mapping[str, Any], where: str) -> None:
-    """Check the numbers in a configuration before a model is built from them.
+    """Check that the values in a configuration are plausible before a model is built from them.
 
     Args:
         config: the JSON object in config.json.
         where: name of the file, for error messages.
 
     Raises:
-        InputError: an entry is not plausible. The message names the entry.
+        InputError: an entry has an implausible value. The message names the entry.
     """
     _check_counts(config, where)
     inner = ("text_config", "llm_config", "rope_parameters")
@@ -220,7 +221,7 @@ def check_config(config: Mapping[str, Any], where: str) -> None:
 
 
 def _check_counts(config: Mapping[str, Any], where: str) -> None:
-    """Check all configuration entries that match `COUNTS`, at any depth."""
+    """Check the integers in a configuration, at any nesting depth, against `MOST` and `COUNTS`."""
     waiting: list[tuple[str, Any]] = list(config.items())
     while waiting:
         name, value = waiting.pop()

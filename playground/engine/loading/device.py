@@ -67,10 +67,10 @@ def _choose_attention(config: Any) -> str | None:
 
 
 def _needs_4bit(device: torch.device, parameters: int) -> bool:
-    """Return whether `--quantize auto` selects 4-bit.
+    """Return whether `--quantize auto` selects 4-bit quantisation.
 
-    On CUDA, 4-bit is always selected. On CPU, it is selected only if the float32 weights do not fit in
-    memory.
+    On CUDA, 4-bit quantisation is always selected. On a CPU, it is selected only if the float32 weights do
+    not fit in memory.
     """
     if device.type == "cuda":
         return True
@@ -81,13 +81,13 @@ def _needs_4bit(device: torch.device, parameters: int) -> bool:
 
 
 def fits_beside(settings: Settings, report: Report) -> bool:
-    """Return whether the model in the settings fits in free memory alongside the model already loaded.
+    """Return whether another model fits in free memory while the current model stays loaded.
 
-    Assumes the precision that would be used if the model were loaded alone. If the model is not on this
-    machine, it is downloaded first.
+    The other model is the base model named in `settings`. If it is not on this machine, it is downloaded
+    first. Its size is computed for the precision that would be used if it were loaded alone.
 
     Raises:
-        InputError: as for `load.load`.
+        InputError: the base model cannot be found or is not supported, as in `load.load`.
     """
     device = choose_device(settings)
     base = open_base(settings, report)
@@ -114,6 +114,6 @@ def free_memory(device: torch.device) -> int:
 
 
 def measure_memory(device: torch.device) -> tuple[int, int | None]:
-    """Return this process's RAM and GPU memory usage in bytes; the latter is None on a CPU."""
+    """Return this process's RAM and GPU memory usage in bytes; the GPU usage is None on a CPU."""
     on_gpu = torch.cuda.memory_reserved(device) if device.type == "cuda" else None
     return int(psutil.Process().memory_info().rss), on_gpu

@@ -1,7 +1,10 @@
-"""Load a base model from a GGUF file, dequantised by Transformers, and check that nothing in it is ignored.
+"""Load a base model from a GGUF file, rejecting files whose contents would be partly ignored.
 
-Transformers' GGUF loader silently ignores hyperparameters and tensors that it does not know. This module
-restores them if it can do so exactly; otherwise, it rejects the file.
+Transformers dequantises the weights.
+
+Its GGUF loader silently ignores hyperparameters and tensors that it does not know. This module restores
+ignored hyperparameters that can be restored exactly. If any other hyperparameter or a tensor is ignored, the
+file is rejected.
 """
 
 from __future__ import annotations
@@ -43,13 +46,13 @@ HARMLESS = {
     "expert_count": 0,
     "expert_used_count": 0,
 }
-"""Hyperparameters that can be ignored if they have the given value, because they then have no effect or
-follow from the shapes of the weights. The value None matches any value."""
+"""Hyperparameters that can be ignored if they have the value given here, because they then have no effect or
+can be derived from the shapes of the weights. The value None matches any value."""
 ROPE_TENSOR = "rope_freqs.weight"
 DIGITS_ALONE = ("smollm", "refact", "command-r", "starcoder", "codeshell", "exaone", "minerva-7b")
-"""Pre-tokenizers that split off each digit and then split text like GPT-2."""
+"""Pre-tokenizers that first split numbers into single digits and then split text in the same way as GPT-2."""
 PLAIN = ("gpt-2", "phi-2", "mpt", "olmo", "jais")
-"""Pre-tokenizers that split text like GPT-2."""
+"""Pre-tokenizers that split text in the same way as GPT-2."""
 
 
 def check_available(header: GgufFile) -> None:
@@ -102,14 +105,14 @@ def load_config(header: GgufFile, from_pretrained: Callable[..., Any]) -> Any:
 
 
 def _report_readers() -> Any:
-    """Return the architectures that use Transformers' newer GGUF reader, which reports ignored entries."""
+    """Return the architectures loaded with Transformers' newer GGUF reader, which reports ignored entries."""
     from transformers.integrations.gguf import GGUF_CONFIG_ARCHS
 
     return GGUF_CONFIG_ARCHS
 
 
 def _find_unread(header: GgufFile) -> dict[str, Any]:
-    """Return the hyperparameters that the loader does not read, without the architecture prefix."""
+    """Return the hyperparameters that the loader ignores, keyed by name without the architecture prefix."""
     from transformers.integrations import GGUF_CONFIG_MAPPING
 
     read = GGUF_CONFIG_MAPPING[RENAMED.get(header.architecture, header.architecture)]
@@ -179,7 +182,7 @@ def _restore_rope(header: GgufFile, config: Any) -> None:
 
 
 def _rope_factors(header: GgufFile) -> list[float]:
-    """Read the factors by which RoPE frequencies are divided; an empty list if the file has none.
+    """Read the factors by which RoPE frequencies are divided; return an empty list if there are none.
 
     Raises:
         InputError: the file has several lists of factors for different text lengths.
@@ -202,9 +205,10 @@ def _floats(header: GgufFile, tensor: GgufTensor) -> list[float]:
 
 
 def _llama3(factors: list[float], config: Any) -> dict[str, Any] | None:
-    """Return the Llama 3 RoPE scaling parameters that produce these factors, or None if no parameters do.
+    """Return the Llama 3 RoPE scaling parameters that produce the given factors, or None.
 
-    The factor is 1 for short wavelengths, largest for long wavelengths, and interpolated in between.
+    Llama 3 scaling uses a factor of 1 for short wavelengths, the largest factor for long wavelengths, and
+    interpolated factors in between. None is returned if the given factors do not follow this pattern.
     """
     parameters = getattr(config, "rope_parameters", None)
     if not isinstance(parameters, dict) or "rope_theta" not in parameters:
@@ -285,10 +289,10 @@ def eos_token_ids(header: GgufFile) -> list[int]:
 
 
 def set_pretokenizer(header: GgufFile, tokenizer: Any) -> str | None:
-    """Apply the pre-tokenizer named in the file to a tokenizer, if Transformers does not know it.
+    """Set the tokenizer's pre-tokenizer to the one named in the file, if Transformers does not know it.
 
     Returns:
-        A warning if Tandem does not know the pre-tokenizer either, else None.
+        A warning if neither Transformers nor Tandem knows the pre-tokenizer, else None.
     """
     from tokenizers import pre_tokenizers
     from transformers.integrations.gguf.gguf_tokenizer_mapping import GGUF_PRE_TOKENIZER_SPLITS

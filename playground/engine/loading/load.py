@@ -42,7 +42,7 @@ from playground.types import AdapterCard, AdapterStatus, InputError
 PREFIX_SHARE = 0.25
 """Maximum size of the prefix cache, as a fraction of free memory."""
 THREADS = torch.get_num_threads()
-"""PyTorch's default number of threads on this machine, read before it is changed."""
+"""PyTorch's default number of threads on this machine, recorded before Tandem changes the number."""
 MOST_THREADS = 16
 """Maximum number of threads. Decoding a few rows is memory-bound, so more threads do not speed up
 decoding."""
@@ -72,11 +72,11 @@ class Loaded:
     precision: str
     """Description of the precision of the layer weights, determined from the weights themselves."""
     layers: tuple[tuple[str, int], ...]
-    """Number of layers per precision."""
+    """Number of layers of each precision, as returned by `precision.layer_precisions`."""
     warnings: tuple[str, ...]
     """Warnings about the base model, each a full sentence."""
     plain: str | None
-    """Reason why the layer types prevent decoding all rows in one batch; None if one batch is possible."""
+    """Reason why rows must not be decoded together in one batch with this model; None if they can be."""
     parameters: int
     context: int
     """Context length in tokens."""
@@ -191,14 +191,14 @@ def _describe_precision(settings: Settings, base: Base, model: Any) -> str:
 
 
 def _find_row_mixing(layers: tuple[tuple[str, int], ...]) -> str | None:
-    """Return why the layer types make rows in a batch depend on each other, or None if they do not."""
+    """Return why rows in a batch would affect each other's results, or None if they are independent."""
     if any("int8" in kind for kind, _ in layers):
         return "rounding in its 8-bit layers (LLM.int8) depends on the other rows in the batch"
     return None
 
 
 def _refuse_cards(unusable: Mapping[str, InputError]) -> tuple[AdapterStatus, ...]:
-    """Return statuses for adapters whose cards could not be read."""
+    """Return a status with an error message for each adapter whose card could not be read."""
     return tuple(
         AdapterStatus(card=AdapterCard(name=name, source="", base_model="", label=name), error=str(error))
         for name, error in unusable.items()
@@ -216,7 +216,8 @@ def _read_adapter_texts(
         folder: folder of the base model; None for a GGUF file.
 
     Returns:
-        The statuses, updated with errors and warnings, and the tokenizers and EOS token ids by adapter name.
+        The statuses, updated with errors and warnings; and the tokenizers and EOS token ids, keyed by adapter
+        name.
     """
     texts, checked = {}, []
     for status in statuses:

@@ -23,8 +23,8 @@ def layer_precisions(model: Any) -> tuple[tuple[str, int], ...]:
 def summarise(model: Any) -> str:
     """Describe the precision of a model, for example "4-bit NF4" or "mixed: 4-bit NF4 (20 layers) and ...".
 
-    The embeddings and the output layer are ignored unless the model has no other layers, because quantisation
-    does not affect them.
+    Quantisation does not affect the embeddings and the output layer, so these are ignored unless the model
+    has no other layers.
     """
     layers = list(_layers(model))
     ends = {id(module) for module in (model.get_input_embeddings(), model.get_output_embeddings())}
@@ -39,7 +39,10 @@ def summarise(model: Any) -> str:
 
 
 def count_parameters(model: Any) -> int:
-    """Count the parameters of a model. Tied weights count once, and packed weights count individually."""
+    """Count the parameters of a model.
+
+    Tied weights are counted once. Weights that are packed together by quantisation are counted individually.
+    """
     seen: set[int] = set()
     count = 0
     for module in model.modules():

@@ -12,11 +12,12 @@ PROBE = (
     "power as they can, and both turn the pedals at the same time. What do you think: is it faster than two "
     "bicycles?"
 )
-"""The test text, long enough to avoid the code paths for small batches in `linear`."""
+"""The test text. It contains so many tokens that the module `linear` does not use its small-batch code
+paths."""
 
 
 def probe_logits(model: Any, probe: Sequence[int]) -> torch.Tensor:
-    """Compute a model's logits of shape (T, V) at every position of the test text, without a cache."""
+    """Compute a model's logits of shape (T, V) at every position of the test text, without a KV cache."""
     return probe_rows(model, probe, 1)[0]
 
 

@@ -40,7 +40,7 @@ def report_weights(report: Share) -> Iterator[None]:
 
 
 def _make_bar(factory: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    """Return an object for Transformers to use in place of a progress bar."""
+    """Return the object that Transformers uses in place of a progress bar."""
     report = getattr(_thread, "report", None)
     if report is None or not args:
         return factory(*args, **options)
@@ -48,7 +48,7 @@ def _make_bar(factory: Callable[..., Any], args: tuple[Any, ...], options: dict[
 
 
 def _make_gguf_bar(items: Any, **options: Any) -> Any:
-    """Return a replacement for the progress bar of the GGUF loader, which does not provide a hook."""
+    """Return a replacement for the GGUF loader's progress bar, for which Transformers provides no hook."""
     return _make_bar(lambda items, **options: items, (items,), options)
 
 
@@ -65,5 +65,5 @@ class ReportingBar:
             yield item
 
     def __getattr__(self, name: str) -> Callable[..., None]:
-        """Return a no-op function in place of any other progress bar method."""
+        """Return a function that does nothing, for every other method of a progress bar."""
         return lambda *args, **options: None

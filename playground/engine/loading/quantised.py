@@ -122,7 +122,7 @@ def set_compute(config: Any, compute: torch.dtype) -> str | None:
 
     Args:
         config: configuration of the base model, modified in place.
-        compute: the device's fast data type.
+        compute: a data type that is fast on the device.
 
     Returns:
         A warning if the stored data type was replaced, else None.
@@ -142,7 +142,7 @@ def set_compute(config: Any, compute: torch.dtype) -> str | None:
 
 
 def explain_quantize(requested: str, method: str | None, precision: str) -> str | None:
-    """Return a warning if a quantised base model cannot have the requested precision, else None.
+    """Return a warning if a quantised base model was not loaded in the requested precision, else None.
 
     Args:
         requested: the value of `Settings.quantize`.
