@@ -31,8 +31,9 @@ class Engine(Protocol):
 
         Yields `Delta` events and exactly one `Done` event per row. Concatenating a row's deltas gives the
         text of its reply. A failed row finishes with `finish="error"` and does not affect other rows. At
-        least ten events are yielded per second (`Waiting` if there is nothing else to report), so that the
-        caller can cancel: closing the generator stops the work within one decoding step. Thread-safe.
+        least ten events are yielded per second (`Waiting` if there is nothing else to report), which gives
+        the caller regular opportunities to cancel. Closing the generator stops the work within one decoding
+        step. Thread-safe.
         """
 
     def tokens(self, prompt: Prompt) -> list[Token] | None:
@@ -95,7 +96,7 @@ def fits_beside(settings: Settings, report: Report) -> bool:
     """Return whether the model named in the settings fits in memory alongside the loaded model.
 
     Raises:
-        InputError: the model cannot be found or served.
+        InputError: the model cannot be found or is not supported.
     """
     from playground.engine.loading import device
 

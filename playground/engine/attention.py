@@ -38,7 +38,7 @@ def attend(
     attention_mask: Tensor | None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Compute attention, separately for each row if reading the padding would take longer.
+    """Compute attention, separately for each row if the batch contains much padding.
 
     The signature is the one that Transformers requires of an attention function.
 

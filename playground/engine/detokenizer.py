@@ -91,7 +91,7 @@ class Detokenizer:
         return self._accept(self._decode(self._window)) if self._window else ""
 
     def _accept(self, text: str) -> str:
-        """Return the part of the window's text not returned before, and shorten the window if it is too long.
+        """Return the window's text that has not been returned yet, and shorten the window if it is too long.
 
         `text` is the decoded text of the whole window.
         """

@@ -142,7 +142,11 @@ class AnswerJob(Job):
 
     @property
     def prefill_ids(self) -> list[int]:
-        """Prompt ids, followed by the answer ids so far if a change of RoPE regime requires a new prefill."""
+        """Ids of the prompt and of the answer so far.
+
+        When a job is prefilled for the first time, the answer is empty. After a change of RoPE regime, the
+        prompt and the answer so far are prefilled again.
+        """
         return self.ids + self.answer_ids if self.answer_ids else self.ids
 
     def prepare(self, model: Model) -> bool:

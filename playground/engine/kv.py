@@ -53,7 +53,7 @@ class _Layer(CacheLayerMixin):
         self.columns = columns
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Create buffers that match the shape of the first keys and values."""
+        """Create buffers with room for the first keys and values and `SPARE_COLUMNS` more columns."""
         rows, heads, new, _ = key_states.shape
         columns = new + SPARE_COLUMNS
         self.keys = key_states.new_empty(rows, heads, columns, key_states.shape[-1])
@@ -144,7 +144,7 @@ class BatchKV(Cache):
         return batch
 
     def _pack(self, parts: Sequence[Tensor]) -> Tensor:
-        """Right-align (H, T, D) tensors in one new buffer of shape (B, H, used + spare, D)."""
+        """Right-align (H, T, D) tensors in a new buffer of shape (B, H, used + `SPARE_COLUMNS`, D)."""
         heads, _, size = parts[0].shape
         buffer = parts[0].new_empty(len(parts), heads, self.used + SPARE_COLUMNS, size)
         for row, part in zip(buffer, parts, strict=True):
@@ -304,7 +304,7 @@ class PrefixStore:
         return self._entries[best], common
 
     def put(self, owner: Hashable, ids: Sequence[int], kv: KV, index: int = 0, ended: bool = True) -> None:
-        """Store a row's keys and values in the cache.
+        """Store a row's keys and values in the prefix cache.
 
         Example, showing an owner's entries as sorted lists of ids::
 

@@ -144,7 +144,7 @@ def _multiply_transposed(layer: nn.Linear, x: Tensor) -> Tensor:
 
 
 def _pack(layer: nn.Linear) -> Tensor:
-    """Reorder a layer's weight for oneDNN and free the original."""
+    """Return a layer's weight in the packed format of oneDNN, and free the original weight."""
     packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach(), PACKED_FOR)
     # The parameter keeps its shape, but code that still reads it gets NaN instead of wrong numbers.
     layer.weight.data = torch.full((), torch.nan).expand(layer.weight.shape)

@@ -214,7 +214,7 @@ class Model:
         return logits
 
     def weights_labels(self) -> tuple[str, ...]:
-        """Return the weights used by each row of the last forward pass, as labels for display.
+        """Return, for each row of the last forward pass, a label of the weights that the row used.
 
         A label names the base model, its precision and the adapter. On the plain code path, which runs one
         row at a time, only the label of the row run last is returned.

@@ -1,7 +1,7 @@
 """Prepare a loaded model for decoding: speed up its linear layers, test the adapters, and choose a code path.
 
 No step depends on a list of architectures. Each step runs the model on a fixed test text. If a step changes
-the base model's logits, it is undone or skipped.
+the base model's logits, the step is undone or skipped.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Determine a model's context length and the lengths at which its positions or attention change."""
+"""Determine a model's context length and the lengths at which its position encoding or attention changes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ WINDOW_NAMES = (
 """Configuration keys and layer attributes for limits beyond which attention changes. A limit is a distance
 between positions, a number of keys or a position."""
 BLOCK_NAMES = ("block_size", "topk_blocks")
-"""Names of the block parameters in layers with block-sparse attention (MiniMax M3)."""
+"""Attributes of block-sparse attention layers (MiniMax M3): the size of a block and the number of blocks to
+attend to."""
 
 
 def context_length(config: Any, tokenizer: Any = None) -> int:
@@ -108,14 +109,14 @@ def names_limit(model: PreTrainedModel) -> bool:
 
 
 def _depends_on_length(table: dict[str, Any]) -> bool:
-    """Return whether rotary parameters change how positions are encoded beyond some length."""
+    """Return whether, with these rotary parameters, the position encoding changes beyond a certain length."""
     kind = str(table.get("rope_type") or table.get("type"))
     return kind in ("longrope", "su") or "dynamic" in kind or "llama_4_scaling_beta" in table
 
 
 @contextmanager
 def lower_limits(model: PreTrainedModel, window: int, length: int) -> Iterator[None]:
-    """Lower a model's attention windows and original context length so that a short text exceeds them.
+    """Lower a model's attention windows and original context length so that short text exceeds them.
 
     Within the block, every window is at most `window` and the original context length at most `length`. The
     original values are restored afterwards.

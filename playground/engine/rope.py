@@ -40,7 +40,9 @@ def rope_tables(config: Any) -> list[dict[str, Any]]:
 
 
 class RowRope:
-    """Per-row sequence lengths for rotary modules whose frequencies depend on length.
+    """Wrapper for a model's rotary modules that gives each row of a batch its own frequencies.
+
+    Only modules whose frequencies depend on the sequence length are wrapped.
 
     Creating an instance replaces the `forward` of these modules. If the model has none, the instance is
     falsy.

@@ -1,14 +1,14 @@
 """Row-stacked adapters: in a single forward pass, each row of the batch uses its own adapter, or none.
 
-Every module modified by an adapter gets a new `forward`. It runs the base model's `forward` and then, for
-each run of adjacent rows with the same adapter, adds the adapter's delta to these rows. Base rows have no
+Every module modified by an adapter gets a new `forward`. The new `forward` runs the original one and then,
+for each run of adjacent rows with the same adapter, adds the adapter's delta to these rows. Base rows have no
 overhead, and modules not modified by any loaded adapter keep their `forward`. Usually the delta is a plain
 LoRA, ``(x A) B``, computed with the adapter's A and B matrices. If a batch has more than a few different
 adapters, the A and B of all rows (zeros for base rows) are stacked for one ``bmm(bmm(x, A), B)``. Runs are
 determined when the rows of the batch change, not at every step. Stacking is slower for few adapters, since
 each row reads its own factors from memory: with one base row and one adapter row on a 125M-parameter Llama on
-2 cores, stacking took 29% of the time of a step. PEFT's own mixed batches register hooks and select rows in
-every layer at every step, which costs about as much as running the lanes one after the other.
+2 cores, stacking took 29% of the step time. PEFT's own mixed batches register hooks and select rows in every
+layer at every step, which costs about as much as running the lanes one after the other.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ class Site:
         return result if shape is None else result.reshape(*shape, *result.shape[2:])
 
     def _split_rows(self, x: Tensor) -> tuple[Tensor, Any]:
-        """Reshape the input so that its first dimension is the rows of the batch.
+        """Reshape the input so that its first dimension indexes the rows of the batch.
 
         Returns:
             The reshaped input, and the leading dimensions to restore in the output. The dimensions are None

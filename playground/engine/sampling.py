@@ -32,8 +32,7 @@ class Row:
     prompt_ids: Sequence[int]
     answer_ids: Sequence[int]
     vocabulary: int | None = None
-    """Number of leading logits to choose from, which is the vocabulary size of the row's model; None to use
-    all logits."""
+    """Vocabulary size of this row. Logits beyond the row's vocabulary are ignored; None to use all logits."""
 
 
 def next_tokens(logits: Tensor, rows: Sequence[Row]) -> list[int]:

@@ -56,7 +56,7 @@ class Scheduler:
             job.fail(explain_failure(error))
 
     def advance(self) -> None:
-        """Drop cancelled jobs, prefill at most one chunk, then decode one step."""
+        """Drop cancelled jobs, prefill at most one chunk of tokens, then run one decoding step."""
         self.waiting = [job for job in self.waiting if not job.cancelled]
         self.batch.drop_cancelled()
         if (job := self._next_job()) is not None:
@@ -83,7 +83,7 @@ class Scheduler:
 
         The oldest job and the job with the fewest remaining ids take turns, so that neither long nor short
         prompts block the others. A job that shares a prefix with another job in prefill waits for the other
-        job's keys and values instead of computing the shared ones again.
+        job, so that the shared prefix is not computed twice.
         """
         ready = self._ready_jobs()
         if not ready:

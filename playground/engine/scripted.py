@@ -26,7 +26,7 @@ from playground.types import (
 )
 
 Script = Sequence[str] | Exception
-"""The tokens of one reply, or an exception with which the reply's row fails."""
+"""The tokens of one reply, or an exception that makes the reply fail."""
 
 
 class ScriptedEngine(EngineWithoutModel):  # For tests.
@@ -42,8 +42,8 @@ class ScriptedEngine(EngineWithoutModel):  # For tests.
     def __init__(self, script: Callable[[Request], Script], delay: float = 0.0) -> None:
         """
         Args:
-            script: function that returns the tokens of the answer to a request, or an exception with which
-                the answer fails.
+            script: function that returns the tokens of the answer to a request, or an exception that makes
+                the answer fail.
             delay: seconds between steps; each step adds one token to every row.
         """
         self._script = script

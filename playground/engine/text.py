@@ -1,8 +1,8 @@
 """Turn token ids into an answer: detect where the answer ends, trim it, and return its text once final.
 
-The rules look only at the text of the answer. Text that is not yet final is held back: incomplete characters,
-and text that a stop rule may still remove. The result does not depend on how the text is split into tokens or
-chunks.
+The end of an answer is detected from its text alone. Text that is not yet final is held back: incomplete
+characters, and text that a stop rule may still remove. The result does not depend on how the text is split
+into tokens or chunks.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ class _Code:
     is_code: bool
     """Whether the block names a language, contains a line of code, or quotes a header in its first line."""
     fresh: bool = False
-    """Whether the first line of the block is still to be read. Always False for a bare fence in a format with
-    fences, because such a fence only counts as opening a block once the line after it has been read."""
+    """Whether the first line of the block is still to be read. Always False for a block opened by a bare
+    backtick fence in a format with fences, because such a fence counts as opening a block only once the line
+    after the fence has been read."""
 
     @property
     def shields(self) -> bool:
@@ -128,7 +129,7 @@ class Cutter:
 
     @property
     def closed(self) -> bool:
-        """Whether the stop rule has ended the answer; final only after `finish`."""
+        """Whether the stop rule has ended the answer. The value is final only after `finish`."""
         return self._cut is not None
 
     def feed(self, text: str) -> str:
@@ -161,7 +162,7 @@ class Cutter:
             self._stop()
 
     def _read_line(self, line: str, end: int) -> None:
-        """Read a complete line.
+        """Process a complete line: end the answer at this line, or update the parser's state.
 
         Args:
             line: the line that starts at `_line`, without trailing whitespace.
@@ -249,8 +250,7 @@ class Cutter:
         self.stopped, self._cut = True, self._end_of_answer()
 
     def _end_of_answer(self) -> int:
-        """Return the index at which the answer ends, assuming that the current line or an open fence ends
-        it."""
+        """Return the index at which the answer ends, assuming that the current line or fence ends it."""
         if not self._fence:
             return self._line
         return self._fence.end if self._code else self._fence.start
@@ -289,7 +289,7 @@ class Cutter:
         return self._trim_end(end)
 
     def _may_end(self, line: str) -> bool:
-        """Return whether the answer may end at the incomplete line `line`, once more text is known."""
+        """Return whether the incomplete line `line` may turn out to end the answer when more text arrives."""
         if self._fence:
             if self._fence.header:
                 return True
@@ -338,7 +338,7 @@ class Cutter:
         self._searched = len(written)
 
     def _hold_partial_stop(self, end: int) -> int:
-        """Return `end`, reduced so that text that may be the beginning of a stop sequence is held back."""
+        """Return `end`, or an earlier index if the text ends with a possible beginning of a stop sequence."""
         longest = max(map(len, self._rule.texts))
         for at in range(max(self._start, len(self._all) - longest + 1), len(self._all)):
             rest = self._all[at:]

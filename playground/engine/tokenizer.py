@@ -45,16 +45,16 @@ class Tokenizer:
         """Return a prompt's token ids; see the module's `encode` function.
 
         Raises:
-            InputError: the tokenizer fails on the text.
+            InputError: the tokenizer cannot process the text.
         """
         with self._lock, explain_failures():
             return encode(self.hf, prompt, self._cached_prefix_ids())
 
     def tokens(self, prompt: Prompt) -> list[Token]:
-        """Tokenise a prompt as `encode` does, and return the tokens with their pieces and start positions.
+        """Return a prompt's tokens, each with its vocabulary piece and its start position in the text.
 
         Raises:
-            InputError: the tokenizer fails on the text.
+            InputError: the tokenizer cannot process the text.
         """
         with self._lock, explain_failures():
             return list_tokens(self.hf, prompt, self._cached_prefix_ids())
@@ -130,7 +130,7 @@ def encode(tokenizer: Any, prompt: Prompt, before: Sequence[int] | None = None) 
 
 
 def list_tokens(tokenizer: Any, prompt: Prompt, before: Sequence[int] | None = None) -> list[Token]:
-    """Tokenise a prompt as `encode` does, and return the tokens with their pieces and start positions."""
+    """Return a prompt's tokens, each with its vocabulary piece and its start position in the text."""
     ids = encode(tokenizer, prompt, before)
     starts: list[int | None] = [None] * len(ids)
     if tokenizer.is_fast:

@@ -11,7 +11,7 @@ class EngineWithoutModel:
     """Base class with the `Engine` methods shared by all engines without a model."""
 
     no_scores = "Scoring needs a model, and this engine has none."
-    """Message, shown to the user, of the error that `score` raises."""
+    """Message of the error raised by `score`, shown to users."""
 
     def score(  # Used by the token lens, to come.
         self, requests: Sequence[Request], replies: Sequence[Reply], top: int = 5
