@@ -131,5 +131,5 @@ class Batch:
     def _store_row(self, row: AnswerJob, kv: KV, index: int) -> None:
         # The last token has no keys and values: it was chosen but not yet passed through the model.
         ids = (row.ids + row.answer_ids)[: kv.lengths[index]]
-        if self._model.regime(len(ids)) == row.regime:  # otherwise its keys mix RoPE regimes
+        if self._model.regime(len(ids)) == row.regime:  # otherwise the row's keys mix RoPE regimes
             self._store.put(row.owner, ids, kv, index)

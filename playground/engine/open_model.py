@@ -26,8 +26,8 @@ def open_model(loaded: Loaded) -> Model:
     """
     base_logits = _speed_up_linears(loaded)
     model = Model(loaded)
-    # Test the adapters first. The path trial runs decoding steps. After that, the results of 4-bit layers on
-    # CPU differ from those in the base logits (see `probe_rows`).
+    # Test the adapters before the path trial. The path trial runs decoding steps, after which 4-bit layers on
+    # CPU no longer reproduce the base logits (see `probe_rows`).
     trial = AdapterTrial(model, loaded)
     model.adapters = trial.check_adapters(base_logits)
     model.plain = loaded.plain or trial.mixed or path_trial.find_mismatch(model, loaded.probe)
@@ -62,8 +62,8 @@ def _is_own_cache_exact(model: Model, loaded: Loaded) -> bool:
     agrees = path_trial.matches_generate(model, loaded.probe, model.begin)
     if agrees is not False and path_trial.own_cache_works(model, loaded.probe):
         return True
-    # In LLM.int8 layers, rounding depends on the other tokens in the pass. Their logits therefore differ when
-    # the whole text is processed in one pass, but `generate` never does that.
+    # In LLM.int8 layers, rounding depends on the other tokens in the forward pass. The logits therefore
+    # differ when the whole text is processed in one pass, but `generate` never processes text that way.
     return bool(agrees) and path_trial.own_cache_keeps_rows_apart(model, loaded.probe)
 
 

@@ -36,7 +36,7 @@ def find_mismatch(model: Model, probe: Sequence[int]) -> str | None:
     if unknown := kinds - STATE_TYPES:
         return f"its {', '.join(sorted(unknown))} layers do not store plain keys and values"
     allowed = TOLERANCE[model.hf.dtype]
-    # One pass is cheaper, but only correct if positions do not depend on the length of the text.
+    # A single pass is cheaper, but correct only if positions do not depend on the length of the text.
     truth = _run_like_generate if model.rope else _run_one_pass
     try:
         off = _path_error(model, _rows(probe), lambda: BatchKV(model.layers), truth)
@@ -160,7 +160,7 @@ def _path_error(
     first = []
     for row, split in zip(rows, splits, strict=True):
         kv = begin()
-        if isinstance(kv, BatchKV):  # the plain path prefills a prompt in one pass
+        if isinstance(kv, BatchKV):  # the plain code path prefills a prompt in one pass
             model.forward(kv, [None], [row[: split // 2]], whole=[split])
         first.append(model.forward(kv, [None], [row[kv.lengths[0] : split]], whole=[split]))
         batch = kv if batch is None else batch.insert(kv, at=1)

@@ -53,8 +53,8 @@ class RowRope:
         self._modules = [module for module in model.modules() if _changing_types(module)]
         self._lengths: Sequence[int] | None = None
         self.prefills_again = bool(self._modules) and _drops_cache(model)
-        """Whether `generate` prefills the text again from the start once it exceeds the original context
-        length."""
+        """Whether `generate` prefills the text again from the start once the text exceeds the original
+        context length."""
         self._install()
 
     def __bool__(self) -> bool:

@@ -148,7 +148,7 @@ class Scheduler:
             chunk = self._cut_chunk(ids, start)
             tokens = len(chunk)
             every = job.needs_logits(start + tokens)
-            # Only passed if positions depend on the length of the prompt.
+            # Needed only if the model's positions depend on the length of the prompt.
             whole = {"whole": [len(ids)]} if self.model.rope else {}
             logits = self.model.forward(kv, [job.adapter], [chunk], every=every, **whole)
             if every:

@@ -298,7 +298,7 @@ class Cutter:
         if self._code and self._code.shields:
             return False
         headers = self._headers[:1] if self._rule.fence or not self._blank else self._headers
-        # The answer header only counts if it is alone on its line.
+        # The answer header counts only if it is alone on its line.
         return any(
             header.text.startswith(line) if at else header.may_begin(line)
             for at, header in enumerate(headers)
