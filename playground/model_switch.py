@@ -340,7 +340,9 @@ class ModelSwitch:
 
 
 class PlaceholderEngine(EngineWithoutModel):
-    """Placeholder engine used while no model is in memory. Until the next model is ready, new messages wait."""
+    """Placeholder engine used while no model is in memory. New messages wait until the next model is ready to
+    answer them.
+    """
 
     no_scores = "The model is being switched: try again in a moment."
 

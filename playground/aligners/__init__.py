@@ -2,8 +2,8 @@
 
 Every module in this package that defines a class named `Aligner` is an aligner. The class is a frozen
 dataclass that implements the protocols `types.Aligner` and `AlignerClass`. No registration is needed: a new
-module's lanes are available on the command line and in the UI. CONTRIBUTING.md has a worked example. A module
-that does not define the class, or only imports one, is a helper.
+module's lanes are available on the command line and in the UI. CONTRIBUTING.md has a worked example. Modules
+without an `Aligner` class, and modules that only import one, are helpers.
 """
 
 from __future__ import annotations
@@ -115,8 +115,9 @@ def refuse_unknown(
     """Raise InputError if `options` contains an option that the lane does not support.
 
     Args:
-        known: supported options, or the variables of the lane's chat template if `besides` is given.
-        besides: the lane's options other than template variables.
+        known: the supported options. If `besides` is given, these are the variables of the lane's chat
+            template.
+        besides: the lane's other options, for the error message.
     """
     for name in options:
         if name in known:

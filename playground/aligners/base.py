@@ -33,11 +33,11 @@ class LaneKind:
 
 
 class AlignerBase:
-    """Base class for aligners that provides default implementations for aligners without demonstrations."""
+    """Base class for aligners. The default implementations suit aligners without demonstrations."""
 
     @property
     def demonstration_count(self) -> int:
-        """Number of demonstrations in the aligner's prompts."""
+        """Number of demonstrations in the aligner's prompts: always 0."""
         return 0
 
     def with_fewer_demonstrations(self, n: int) -> Self:

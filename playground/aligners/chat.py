@@ -133,7 +133,7 @@ def prompt(
 
 
 def render(format: ChatFormat, messages: Sequence[Message], generation_prompt: bool = True) -> str:
-    """Render messages with the chat template, without a system message or template variables."""
+    """Render messages with the chat template alone: no system message or template variables are added."""
     return templates.render(format, ChatOptions(think="keep").messages(messages), generation_prompt)
 
 
@@ -145,9 +145,8 @@ def _renders(format: ChatFormat, said: Sequence[Mapping[str, str]], variables: M
 
 
 def _stop(format: ChatFormat) -> StopRule:
-    """Return the stop rule for a chat format's end markers.
-
-    Markers become stop tokens, except for markers that begin with a newline, which become stop sequences.
+    """Return the stop rule for a chat format's end markers. Markers that begin with a newline become stop
+    sequences. All other markers become stop tokens.
     """
     ends = [end for end in dict.fromkeys((format.eos_token, *format.ends)) if end.strip()]
     tokens = tuple(end for end in ends if not end.startswith("\n"))

@@ -1,4 +1,5 @@
-"""Options of lanes with a chat format: system message, template variables, reasoning in the history.
+"""Options of lanes with a chat format: the system message, template variables, and whether the history keeps
+the reasoning.
 
 Shared by `chat`, `ift` and `few_shot_chat`.
 """
@@ -46,7 +47,7 @@ class ChatOptions:
         """Parse the options of a lane, which are given as strings.
 
         Args:
-            besides: names of additional options of the lane, which are ignored here.
+            besides: names of options that the lane supports in addition. Their values are ignored here.
 
         Raises:
             InputError: an option is unknown or has an invalid value.
@@ -80,7 +81,7 @@ class ChatOptions:
     def from_json(cls, data: Mapping[str, Any] | None) -> ChatOptions:
         """Create the options from the output of `types.to_json`.
 
-        None, as in documents from old versions, keeps reasoning in the history.
+        If `data` is None, as in documents saved by old versions, reasoning is kept in the history.
         """
         if data is None:
             return cls(think="keep")

@@ -28,10 +28,13 @@ class DemonstrationAligner(AlignerBase):
     """Base class of aligners that use demonstrations; subclasses render the prompt."""
 
     demos: DemoSet
-    """Demonstrations in the prompt, after applying `k` and the ablation. If demonstrations are selected for
-    each conversation, this is the set to select from."""
+    """Demonstrations in the prompt, after applying `k` and the ablation. If `pick` is not "first", the set
+    from which demonstrations are selected for each conversation.
+    """
     k: int | None = None
-    """Number of demonstrations; None for prompt text that could not be parsed, and in old documents."""
+    """Number of demonstrations. None if the prompt text could not be parsed into demonstrations, or if the
+    aligner was saved by an old version.
+    """
     ablation: str | None = None
     seed: int = 0
     """Seed of the ablation; 0 if there is no ablation."""
@@ -40,15 +43,19 @@ class DemonstrationAligner(AlignerBase):
     pick: str = "first"
     """Method for selecting k demonstrations; one of `PICKS`."""
     source: str | None = None
-    """`DemoSet.content_hash` of the requested set, before applying `k` and the ablation."""
+    """The `DemoSet.content_hash` of the original set, to which `k` and the ablation have not been applied."""
 
     @property
     def demonstration_count(self) -> int:
-        """Number of demonstrations in the prompt; 0 for prompt text that could not be parsed."""
+        """Number of demonstrations in the prompt; 0 if the prompt text could not be parsed into
+        demonstrations.
+        """
         return len(self.demos.demos) if self.k is None else self.k
 
     def with_fewer_demonstrations(self, n: int) -> Self:
-        """Return a copy of this aligner limited to `n` demonstrations: the first n or the nearest n."""
+        """Return a copy of this aligner that uses only the first `n` or, depending on `pick`, the nearest `n`
+        demonstrations.
+        """
         if n == self.demonstration_count:
             return self
         if self.pick != "first":
@@ -128,7 +135,7 @@ class DemonstrationAligner(AlignerBase):
     def read_json(data: Mapping[str, Any]) -> dict[str, Any]:
         """Parse the fields of this class from the output of `types.to_json`.
 
-        Documents saved by versions without ablations lack the corresponding keys.
+        Documents saved by versions that did not support ablations lack the keys for ablations.
         """
         return {
             "demos": demo_set_from_json(data["demos"]),
@@ -139,7 +146,7 @@ class DemonstrationAligner(AlignerBase):
 def _read_ablation(
     options: Mapping[str, str], ablation: str | None, pick: str, shelf: Shelf
 ) -> tuple[int, DemoSet | None]:
-    """Return the ablation's seed and the demonstration set from which the ablation takes answers."""
+    """Return the ablation's seed, and the demonstration set given by the option `other`, if any."""
     if ablation is None:
         for name in ("seed", "other"):
             if name in options:

@@ -1,7 +1,7 @@
 """Ablations, which deliberately remove or corrupt parts of a demonstration set (arXiv 2405.19874).
 
 Each ablation returns a modified copy of a demonstration set. The result is deterministic for a given seed.
-Section 2.3 and the appendix of the paper examine which parts of a demonstration matter. "shifted", "random"
+Section 2.3 and the appendix of that paper examine which parts of a demonstration matter. "shifted", "random"
 and "other" correspond to the paper's circular shift, in-domain random answers and out-of-domain random
 answers; "no-answers" keeps only the queries. Every turn of a demonstration counts as a separate query and
 answer. Queries without an answer remain unanswered.
@@ -17,12 +17,14 @@ from playground.types import Demo, DemoSet, InputError
 
 TRIES = 1000
 """Maximum number of attempts to assign random answers to the queries. An assignment is valid if no query gets
-its own answer. If all answers differ, more than a third of all assignments are valid."""
+its own answer. If all answers differ, more than a third of all random assignments are valid, so one is soon
+found.
+"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Case:
-    """Input to an ablation."""
+    """The input to an ablation: the demonstrations, a random number generator and the pool of answers."""
 
     demos: DemoSet
     rng: random.Random
@@ -38,7 +40,7 @@ def ablate(demos: DemoSet, name: str, seed: int = 0, pool: DemoSet | None = None
         name: one of `ABLATIONS`.
         seed: seed for the random choices of "random", "other" and "shuffled".
         pool: the set from which answers are drawn. For "other", this must be a different set. For "random",
-            it is the set that `demos` was taken from. Defaults to `demos` itself.
+            this is the set from which `demos` was selected. Defaults to `demos`.
 
     Raises:
         InputError: the ablation name is unknown, or the ablation cannot be applied to the set.
@@ -68,7 +70,9 @@ def _shift(case: _Case) -> DemoSet:
 
 
 def _random(case: _Case) -> DemoSet:
-    """Draw a random answer from the pool for each query. No answer is used twice or for its own query."""
+    """Draw a random answer from the pool for each query. No answer is used twice, and no query gets its own
+    answer.
+    """
     own, all_answers = _answers(case.demos), _answers(case.pool)
     if len(all_answers) >= len(own):
         for _ in range(TRIES):
@@ -95,7 +99,7 @@ def _no_answers(case: _Case) -> DemoSet:
 
 
 def _no_instruction(case: _Case) -> DemoSet:
-    """Keep the demonstrations and remove the instruction."""
+    """Remove the instruction and keep the demonstrations."""
     return case.demos.with_changes(instruction="")
 
 

@@ -14,7 +14,7 @@ from playground.types import Demo, DemoSet, InputError
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """A card in a draft, containing one demonstration."""
+    """A card in a draft, which contains one demonstration and can be disabled."""
 
     demo: Demo
     on: bool = True
@@ -38,9 +38,8 @@ class Draft:
 
     @property
     def demos(self) -> DemoSet:
-        """The draft as a demonstration set; the source set itself if the draft is unmodified.
-
-        The name of a changed set contains a hash of its content, so that different sets have different names.
+        """The draft as a demonstration set. An unmodified draft is the source set itself. A modified set's
+        name contains a hash of its content, so that different sets have different names.
         """
         used = tuple(card.demo for card in self.cards if card.on)
         if (self.instruction, used) == (self.source.instruction, self.source.demos):
@@ -55,7 +54,7 @@ class Draft:
         return self.demos is not self.source
 
     def with_instruction(self, instruction: str) -> Draft:
-        """Return a copy of the draft with a different instruction.
+        """Return a copy of the draft with another instruction.
 
         Raises:
             InputError: the set is unparsed prompt text.
@@ -66,19 +65,24 @@ class Draft:
         return dataclasses.replace(self, instruction=instruction)
 
     def toggle(self, at: int) -> Draft:
-        """Toggle card `at` between enabled and disabled."""
+        """Return a copy of the draft in which the card at index `at` is toggled between enabled and
+        disabled.
+        """
         card = self._card(at)
         return self._put(at, dataclasses.replace(card, on=not card.on))
 
     def move(self, at: int, by: int) -> Draft:
-        """Move card `at` down by `by` positions (up if negative), stopping at the ends of the list."""
+        """Return a copy of the draft in which the card at index `at` is moved down by `by` positions (up if
+        `by` is negative), but not past the ends of the list.
+        """
         card = self._card(at)
         cards = [*self.cards[:at], *self.cards[at + 1 :]]
         cards.insert(max(0, at + by), card)
         return dataclasses.replace(self, cards=tuple(cards))
 
     def replace(self, at: int, demo: Demo) -> Draft:
-        """Replace the demonstration on card `at`. If `at` equals the number of cards, a new card is added.
+        """Return a copy of the draft in which the demonstration on the card at index `at` is replaced. If
+        `at` equals the number of cards, a new card is added.
 
         Raises:
             InputError: a query is missing, or the set is unparsed prompt text.
@@ -91,7 +95,7 @@ class Draft:
         return self._put(at, dataclasses.replace(self._card(at), demo=demo))
 
     def remove(self, at: int) -> Draft:
-        """Remove card `at`."""
+        """Return a copy of the draft without the card at index `at`."""
         self._card(at)
         return dataclasses.replace(self, cards=self.cards[:at] + self.cards[at + 1 :])
 

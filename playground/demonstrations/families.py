@@ -33,15 +33,15 @@ class Family:
     """Markup between the header and the block's text, including the newline after the header."""
     closing: str
     fence: str = ""
-    """Fence line that opens and closes a block; "" if blocks have no fences."""
+    """Fence line that precedes and follows the block's text; "" if the family's blocks have no fences."""
     trim: bool = False
     """Whether leading and trailing newlines are stripped from the block's text."""
     inline: bool = False
-    """Whether a demonstration's query is written on the same line as the block's fences."""
+    """Whether a demonstration's query is on one line with its opening and closing fences."""
 
     @property
     def stop(self) -> StopRule:
-        """Stop rule for answers generated in this family's open answer block."""
+        """The default stop rule for answers that continue a prompt in this family."""
         return self.stop_rule("own")
 
     def stop_rule(self, name: StopName) -> StopRule:
@@ -74,7 +74,7 @@ def _fenced_family(query: str, answer: str, inline: bool = False) -> Family:
 
 
 def _empty_fences(query: str, answer: str) -> Family:
-    """Create a prompt family whose blocks have an empty line in place of each fence."""
+    """Create a prompt family whose blocks have empty lines instead of fences."""
     return Family(query=query, answer=answer, opening="\n\n", closing="\n\n")
 
 
@@ -124,7 +124,9 @@ def _head(demos: DemoSet) -> list[Piece]:
 
 
 def _cut(demos: DemoSet) -> list[Piece]:
-    """Split verbatim text into instruction and demonstrations, or keep it whole if one is not found."""
+    """Split verbatim text into the instruction and the demonstrations. If any demonstration is not found in
+    the text, keep the text in one piece.
+    """
     text, family = demos.text or "", family_of(demos)
     starts: list[int] = []
     for demo in demos.demos:
@@ -143,7 +145,7 @@ def _cut(demos: DemoSet) -> list[Piece]:
 
 
 def render(demos: DemoSet, messages: Sequence[Message]) -> str:
-    """Render a full prompt as one string; see `pieces`."""
+    """Render a complete prompt as one string; see `pieces`."""
     return "".join(text for _, _, text in pieces(demos, messages))
 
 
@@ -172,7 +174,7 @@ SEAM = (
 
 
 class _NotApartError(Exception):
-    """Raised when prompt text cannot be parsed; the message gives the reason."""
+    """Raised when prompt text cannot be parsed into demonstrations; the message gives the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,7 +222,9 @@ def parse(name: str, text: str) -> DemoSet:
 
 
 def _recognise(lines: Sequence[str]) -> str | None:
-    """Return the name of the first query header's prompt family; None if there is no query header."""
+    """Return the name of the prompt family to which the first query header belongs; None if there is no query
+    header.
+    """
     for at, line in enumerate(lines):
         if not _after_blank(lines, at):
             continue
@@ -238,7 +242,9 @@ def _recognise(lines: Sequence[str]) -> str | None:
 
 
 def _find_mentioned(text: str) -> str:
-    """Guess unparsed text's prompt family from its headers, to render the conversation in the same family."""
+    """Guess the prompt family of text that could not be parsed, so that the conversation is rendered in the
+    same family.
+    """
     return "v5" if HASH_USER[0] in text and QUERY[0] not in text else "fenced"
 
 
@@ -252,7 +258,7 @@ def _is_inline(line: str) -> bool:
 
 
 def _blocks(lines: Sequence[str], family: Family) -> tuple[int, list[_Block]]:
-    """Return the index of the first block's first line, and all blocks."""
+    """Return the index of the line on which the first block starts, and the list of all blocks."""
     if not family.fence:
         return _open_blocks(lines, family)
     starts = [at for at in range(len(lines)) if _begins(lines, at, family)]
@@ -324,7 +330,8 @@ def _blank_follows(lines: Sequence[str], at: int) -> bool:
 
 
 def _open_blocks(lines: Sequence[str], family: Family) -> tuple[int, list[_Block]]:
-    """Return the first block's line index and all blocks, for a family without fences.
+    """Return the index of the line on which the first block starts, and the list of all blocks, for a family
+    without fences.
 
     Each block ends at the next header.
     """

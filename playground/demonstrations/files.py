@@ -16,8 +16,9 @@ from playground.files import At, check_table, place, read_text, read_toml
 from playground.types import Demo, DemoSet, Exchange, InputError, OutsideError, check_name
 
 LIMIT = 2_000_000
-"""Maximum file size in bytes, about 100 times as much text as fits in the longest context of any base
-model."""
+"""Maximum file size in bytes, chosen well above any usable prompt: about 100 times as much text as the
+longest context of a base model can hold.
+"""
 SUFFIXES = (".toml", ".txt")
 
 
@@ -138,8 +139,8 @@ def _answer(entry: dict[str, Any], path: Path, at: At) -> str | None:
 def write_demo_set(path: Path, demos: DemoSet, new: bool = False) -> None:
     """Write a demonstration set as TOML, replacing an existing file.
 
-    Reading the file with `read_demo_set` returns an equal set. If the set still has its verbatim text, that
-    text is saved.
+    Reading the file with `read_demo_set` returns an equal set. The verbatim text of a set read from a prompt
+    file is saved too, unless the set has been changed since.
 
     Args:
         new: whether to fail if the file already exists. The check is atomic.

@@ -43,7 +43,7 @@ class Header:
         return re.match(self.pattern, line) is not None
 
     def may_begin(self, line: str) -> bool:
-        """Return whether an incomplete line could still become the header when more text arrives."""
+        """Return whether an incomplete line can still turn out to be the header once more text arrives."""
         rest = line.lstrip("#")
         marks = len(line) - len(rest)
         if not marks:

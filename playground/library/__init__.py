@@ -35,7 +35,9 @@ GENERAL_DEMOS = "general-3"
 
 @dataclass
 class Library:
-    """Demonstration sets, adapter cards, rubrics and probes by name, for one base model."""
+    """Collection of the demonstration sets, adapter cards, rubrics and probes available for one base
+    model.
+    """
 
     base: str
     """Name of the base model, as given by the user: a Hub ID or a path."""
@@ -45,10 +47,11 @@ class Library:
     other_adapters: dict[str, AdapterCard] = field(default_factory=dict)
     """Adapters found on disk that were made for a different base model."""
     pending: dict[str, str] = field(default_factory=dict)
-    """Hub ids of requested adapters that are still being downloaded, by adapter name."""
+    """Hub ids of requested adapters that have not been downloaded yet, keyed by adapter name."""
     refused: dict[str, str] = field(default_factory=dict)
-    """Error messages for unusable adapters, keyed by adapter name. Filled only if several adapters were
-    requested."""
+    """Error messages for unusable adapters, keyed by adapter name. If only one adapter was requested, `open`
+    raises the error instead.
+    """
     base_format: ChatFormat | None = None
     """Chat format from the base model's tokenizer files, if these files are available. The format may lack
     special tokens; `chat_format` returns the complete format."""
@@ -57,16 +60,17 @@ class Library:
     problems: list[str] = field(default_factory=list)
     """One error message per file that could not be read."""
     preset: Preset | None = None
-    """Preset that selected the base model, if any. The preset's demonstration set is the default."""
+    """Preset that selected the base model, if any. Its demonstration set is the library's default set."""
     presets: tuple[Preset, ...] = ()
-    """Available presets. If the base model was selected by name, the first preset that contains it supplies
-    the default demonstration set."""
+    """Available presets. If the base model was selected by name, the default demonstration set is that of the
+    first preset for the base model.
+    """
     data_dir: Path | None = None
     """The user's data folder; its subfolder `demos` holds the user's demonstration sets."""
     own_sets: dict[str, Path] = field(default_factory=dict)
     """Paths of the user's own demonstration sets, by set name."""
     rubrics: dict[str, Rubric] = field(default_factory=dict)
-    """Available rubrics, by name."""
+    """Available rubrics, keyed by name."""
     rubric_problems: list[str] = field(default_factory=list)
     """One error message per rubric file that could not be read."""
     probes: list[Probe] = field(default_factory=list)
@@ -165,7 +169,9 @@ class Library:
         return path
 
     def ask_for(self, name: str, source: str) -> None:
-        """Add a requested adapter from a local folder, or mark a Hub repository as pending."""
+        """Add a requested adapter from a local folder, or record in `pending` that it must be downloaded from
+        the Hub.
+        """
         check_name(name, "The adapter name")
         if name in classes_by_name():
             raise InputError(f"The adapter name {name!r} is reserved for a lane: choose another name.")
@@ -213,7 +219,7 @@ class Library:
         """Return the default demonstration set.
 
         It comes from the selected preset or, failing that, from the first preset for this base model. If
-        neither names an available set, the general set is used.
+        neither preset names an available set, `GENERAL_DEMOS` is used.
         """
         if self.preset is not None and self.preset.demos in self.demo_sets:
             return self.demo_sets[self.preset.demos]
@@ -284,7 +290,7 @@ class Library:
             return ChatFormat(template="", problem=str(error))
 
     def template_names(self, adapter: str | None = None) -> tuple[str, ...]:
-        """Return the names of the chat templates available to `chat_format`, if any."""
+        """Return the names that `chat_format` accepts for `template`; () if there are no chat templates."""
         try:
             folder, _ = self._format_source(adapter)
             return () if folder is None else tuple(read_templates(folder))
@@ -292,7 +298,9 @@ class Library:
             return ()
 
     def _format_source(self, adapter: str | None) -> tuple[Path | None, ChatFormat | None]:
-        """Return the tokenizer folder and chat format of an adapter or the base model, where known."""
+        """Return the tokenizer folder and the chat format of an adapter or the base model. Either is None if
+        it is not known.
+        """
         if adapter is not None:
             card = self.adapter(adapter)
             if card.tokenizer:
@@ -307,7 +315,7 @@ def _names(table: Mapping[str, object]) -> str:
 
 
 def _local_source(base: str, root: Path) -> Source | None:
-    """Return the path of the local base model; None if it is a Hub ID or an invalid path."""
+    """Return the location of a local base model; None if `base` is a Hub ID or an invalid path."""
     try:
         source = find_source(base, root)
     except InputError:

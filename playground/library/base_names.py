@@ -1,4 +1,6 @@
-"""Determine whether two names (Hub ids or paths, even of quantised copies) refer to the same base model."""
+"""Compare base model names, which can be Hub ids or paths, and can refer to quantised copies of the same
+model.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ _FOUR_BIT = re.compile(r"(-unsloth)?-bnb-4bit$")
 
 
 _CACHED = re.compile(r"(?:^|/)models--(?:[^/]*--)?([^/]+?)/snapshots/[^/]+/?$")
-"""Pattern of a snapshot path in the Hub cache: models--OWNER--NAME/snapshots/HASH."""
+"""Matches a snapshot path in the Hub cache: models--OWNER--NAME/snapshots/HASH."""
 
 
 def _folder(name: str) -> Path | None:
@@ -50,11 +52,15 @@ def _last_part(name: str) -> str:
 
 
 SAMPLE = 1 << 16
-"""Number of bytes hashed at each sampled position. The samples distinguish weight files of the same size."""
+"""Number of bytes hashed at each sampled position. Comparing samples is enough to tell apart weight files of
+the same size.
+"""
 
 
 def _same_files(one: Path, other: Path) -> bool:
-    """Return whether two folders hold the same model, comparing config.json and samples of the weights."""
+    """Return whether two folders contain the same model, judging by config.json and samples of the
+    weights.
+    """
     return _last_part(str(one)) == _last_part(str(other)) and _fingerprint(one) == _fingerprint(other)
 
 

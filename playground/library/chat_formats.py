@@ -36,7 +36,9 @@ def read_chat_format(name: str, root: Path = ROOT) -> ChatFormat:
 
 
 def has_templates(folder: Path) -> bool:
-    """Return whether a folder's tokenizer files contain a chat template, or might if they were readable."""
+    """Return whether a folder's tokenizer files contain a chat template. Also return True if the files cannot
+    be read, because they might contain one.
+    """
     try:
         return bool(read_templates(folder))
     except InputError:
@@ -98,9 +100,9 @@ def _format(templates: Mapping[str, str], name: str, tokens: Mapping[str, str]) 
 
 @lru_cache(maxsize=64)
 def add_ends(format: ChatFormat, added: tuple[str, ...] = ()) -> ChatFormat:
-    """Return a copy of a chat format that includes the end markers its template puts after an answer.
+    """Return a copy of a chat format with the end markers that its template inserts after an answer.
 
-    End markers are EOS tokens or stop sequences. They are found by rendering the template.
+    End markers are EOS tokens or stop sequences. To find the end markers, the template is rendered.
 
     Args:
         added: the tokenizer's added tokens, which are not part of its base vocabulary.

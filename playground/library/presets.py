@@ -25,12 +25,12 @@ Gate = Literal["no", "yes", "maybe"]
 """Whether users must accept terms on the base model's Hub page before downloading it. The value "maybe" means
 that acceptance was required in the past."""
 DECODING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
-"""`Sampling` fields that a preset sets."""
+"""The `Sampling` fields that a preset can set."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PresetAdapter:
-    """An adapter in a preset."""
+    """An adapter that is loaded as part of a preset."""
 
     name: str
     source: str
@@ -63,7 +63,7 @@ class Preset:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Sources of the base model and the adapters, as folders or Hub ids."""
+        """Sources of the base model and the adapters, each a folder or a Hub ID."""
         return (self.base, *(adapter.source for adapter in self.adapters))
 
 
@@ -134,7 +134,7 @@ def find_preset(name: str, data_dir: Path | None = None) -> Preset:
 def with_adapters(preset: Preset, others: Sequence[tuple[str, str]] = ()) -> tuple[tuple[str, str], ...]:
     """Return a preset's adapters followed by the additional adapters, as (name, source) pairs.
 
-    If names clash, the preset's adapter is kept.
+    If an additional adapter has the same name as one of the preset's adapters, the preset's adapter is kept.
     """
     own = {adapter.name: adapter.source for adapter in preset.adapters}
     return (*own.items(), *((name, source) for name, source in others if name not in own))
@@ -207,7 +207,9 @@ def _read_decoding(text: str, where: str) -> Sampling:
 
 @dataclass(frozen=True, kw_only=True)
 class Cached:
-    """Download state of a model's, adapter's or preset's files on this machine."""
+    """Whether, and to what extent, the files of a model, adapter or preset have been downloaded to this
+    machine.
+    """
 
     state: Literal["complete", "partial", "absent"]
     size: int = 0
@@ -232,7 +234,7 @@ class Offer:
 
     @property
     def memory(self) -> dict[str, int]:
-        """Size of the weights in bytes, by precision available on this machine."""
+        """Size of the weights in bytes, keyed by the precisions available on this machine."""
         return {name: weights_size(self.preset.parameters, name) for name in (self.room.full, FOUR_BIT)}
 
     @property
@@ -252,7 +254,7 @@ def join_cached(parts: Iterable[Cached]) -> Cached:
 
 
 def offer_json(offer: Offer) -> dict[str, Any]:
-    """Return a preset's JSON object for the output of `doctor --json`."""
+    """Return the JSON object that `doctor --json` prints for a preset."""
     preset = offer.preset
     return {
         "name": preset.name,
@@ -272,7 +274,7 @@ def offer_json(offer: Offer) -> dict[str, Any]:
 
 
 def offer_line(row: Mapping[str, Any]) -> str:
-    """Format the output of `offer_json` as one line of text."""
+    """Format a JSON object from `offer_json` as one line of text."""
     memory = ", ".join(f"{_megabytes(size)} in {precision}" for precision, size in row["memory"].items())
     fits = f"fits in {' or '.join(row['fits'])}" if row["fits"] else "too large for this machine"
     download = {

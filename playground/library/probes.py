@@ -36,7 +36,7 @@ class Probe:
     turns: tuple[str, ...]
     """User messages, verbatim, one per turn."""
     reference: tuple[str | None, ...]
-    """Reference answers, one per turn; None where there is no single correct answer."""
+    """Reference answers, one per turn; None for turns that have no single correct answer."""
     tests: str = ""
     """Short phrase describing what the probe tests."""
     checks: tuple[Check | None, ...] = ()
@@ -48,9 +48,8 @@ class Probe:
         return self.name.partition("/")[0]
 
     def count_sent(self, said: Sequence[str]) -> int:
-        """Return the number of leading probe messages that occur in `said` in the same order.
-
-        Unrelated messages between them are ignored.
+        """Return how many of the probe's messages, counted from the first, occur in `said` in the same order.
+        Other messages between them are ignored.
         """
         rest = iter(said)
         return next((number for number, turn in enumerate(self.turns) if turn not in rest), len(self.turns))
@@ -59,7 +58,7 @@ class Probe:
 def find_probes(folders: Sequence[Path]) -> tuple[list[Probe], list[str]]:
     """Read the probes from all `*.jsonl` files in the given folders.
 
-    Unreadable files are skipped. If two files have the same stem, only the first is used.
+    Unreadable files are skipped. If several files have the same stem, only the first one is read.
 
     Returns:
         The probes, and an error message for each skipped file.

@@ -10,9 +10,8 @@ from playground.types import InputError
 _PACKAGE = Path(__file__).resolve().parents[1]
 _SHIPPED = _PACKAGE / "shipped"
 ROOT = _SHIPPED if _SHIPPED.is_dir() else _PACKAGE.parent
-"""Folder that contains `prompts/`, `adapters/` and `models/`. Base model paths may be relative to it.
-
-It is the repository root, or `playground/shipped` in an installed package.
+"""Folder that contains `prompts/`, `adapters/` and `models/`: the repository root or, in an installed
+package, `playground/shipped`. Base model paths can be relative to this folder.
 """
 GGUF = ".gguf"
 
@@ -24,7 +23,7 @@ class Source:
     name: str
     """The source name as given by the user."""
     folder: Path | None = None
-    """The local folder; None for a Hub repository."""
+    """The local folder that contains the files; None for a Hub repository."""
     repository: str | None = None
     """The Hub ID, ``owner/name``; None for a folder."""
     revision: str | None = None
@@ -75,7 +74,7 @@ def looks_like_path(source: str) -> bool:
 
 
 def model_name(source: str) -> str:
-    """Return the model name from a source name, without the Hub revision and file."""
+    """Return a source name without its Hub revision and file."""
     if Path(source).expanduser().exists():
         return source
     return _split_revision(_split_file(source)[0])[0]
@@ -94,7 +93,7 @@ def _existing(name: str, root: Path) -> Path | None:
 
 
 def _split_file(name: str) -> tuple[str, str | None]:
-    """Split ``ID:FILE.gguf`` into ID and file. A revision given after the file is moved to the ID."""
+    """Split ``ID:FILE.gguf`` into ID and file. A revision given after the file becomes part of the ID."""
     stem, colon, file = name.partition(":") if name[1:3] != ":\\" else (name, "", "")
     if not colon:
         return name, None

@@ -13,7 +13,7 @@ def save_demo_set(data_dir: Path, demos: DemoSet, own: Path | None, known: DemoS
 
     Args:
         own: path of the user's existing set with that name, if any.
-        known: the set with that name as it was when last read, if any.
+        known: the content of the set with that name when it was last read; None if there is no such set.
 
     Returns:
         The path of the saved file.
@@ -38,7 +38,7 @@ def save_demo_set(data_dir: Path, demos: DemoSet, own: Path | None, known: DemoS
 
 
 def _holds(path: Path, known: DemoSet | None) -> bool:
-    """Return whether a file still contains the demonstration set that was last read from it."""
+    """Return whether a file still contains `known`, the demonstration set last read from the file."""
     try:
         return known is not None and read_demo_file(path).content_hash == known.content_hash
     except InputError:

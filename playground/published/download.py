@@ -106,8 +106,8 @@ def _receive(client: httpx.Client, url: str, part: Path, received: int, file: Pu
 
 
 def _explain(error: Exception, url: str, file: Published) -> Exception:
-    """Return the error to raise after the last attempt: either for this file only or for an unreachable
-    server.
+    """Return the error to raise after the last attempt: an OutsideError if the server cannot be reached, else
+    a FileFailedError.
     """
     host = httpx.URL(url).host
     again = "run fetch again later to resume the download."

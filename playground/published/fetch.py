@@ -35,9 +35,9 @@ def fetch(
 ) -> Iterator[Outcome]:
     """Download a collection's files that are not in `folder` yet, yielding the outcome for each file.
 
-    An interrupted download is kept in a hidden `.part` file and resumed by the next run. Downloads with git
-    are all or nothing. If one file fails, the others are still downloaded, unless the server cannot be
-    reached.
+    An interrupted download is kept in a hidden `.part` file and resumed by the next run. A download with git
+    that is interrupted starts again from the beginning. If one file fails, the remaining files are still
+    downloaded, unless the server cannot be reached.
 
     Args:
         folder: destination folder, created if it does not exist.

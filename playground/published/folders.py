@@ -37,10 +37,10 @@ def fetch_folders(
     limit: float,
     taken: Names[str],
 ) -> Iterator[Outcome]:
-    """Download all files in a collection's folders, except files listed individually in the collection's
-    manifest.
+    """Download all files in a collection's folders, apart from the files that the manifest also lists
+    individually.
 
-    Yield the outcome for each file.
+    Yields the outcome for each file.
 
     The arguments are the same as for `fetch.fetch`, except that `source` is the git URL of the repository.
     """
@@ -125,10 +125,11 @@ def _choose_names(
 ) -> list[FetchedFile]:
     """Choose a local name for each file.
 
-    This is the recorded name, else the original name, else a longer name.
+    A file for which a name has been recorded keeps that name. Any other file keeps its original name if that
+    name is free, and gets a longer name otherwise.
 
-    Demonstration sets are named after their files. If a name is already used by another set or by another
-    file in `folder`, it is prefixed with as many parent folder names as needed.
+    Demonstration sets are named after their files. A name already used by another set or by another file in
+    `folder` is prefixed with the names of as many parent folders as needed.
     """
     had = {file.path: PurePosixPath(file.name).stem for file in noted}
     ours = {name.lower() for name in [*map(_stem, collection.files), *had.values()]}
@@ -154,7 +155,7 @@ def _stem(file: Published) -> str:
 
 
 def _names_for(path: str) -> Iterator[str]:
-    """Yield an infinite sequence of candidate set names for a file, best first."""
+    """Yield candidate set names for a file without end, starting with the preferred name."""
     parts = [*PurePosixPath(path).parent.parts, PurePosixPath(path).stem]
     names = [set_name("-".join(parts[start:])) for start in range(len(parts) - 1, -1, -1)]
     yield from filter(None, names)
@@ -163,7 +164,9 @@ def _names_for(path: str) -> Iterator[str]:
 
 
 def _is_free(name: str, sha256: str, theirs: Names[str], folder: Path) -> bool:
-    """Return whether a name is unused, or used only by an existing file with the same content."""
+    """Return whether a file may use a name, because it is unused or belongs to an existing file with the same
+    content.
+    """
     path = folder / f"{name}.txt"
     if os.path.lexists(path):
         return path.is_file() and hash_file(path) == sha256
@@ -171,7 +174,8 @@ def _is_free(name: str, sha256: str, theirs: Names[str], folder: Path) -> bool:
 
 
 def _read_note(note: Path, collection: Collection) -> list[FetchedFile] | None:
-    """Return the files recorded for the collection's pinned commit; None if there is no record.
+    """Return the files recorded when the collection's pinned commit was first downloaded; None if there is no
+    record.
 
     Raises:
         InputError: the record is invalid.

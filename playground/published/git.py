@@ -22,9 +22,11 @@ from urllib.parse import urlsplit
 from playground.config import git_environment
 
 TIME = 300.0
-"""Time limit for the whole download, in seconds."""
+"""Time limit for the complete download, in seconds."""
 TRANSFER = 100_000_000
-"""Maximum size of the temporary repository in bytes. Servers without filter support send the whole commit."""
+"""Maximum size of the temporary repository in bytes. Servers that do not support filters send all files in
+the commit.
+"""
 FILES = 500
 """Maximum number of files to extract. No prompt collection contains this many files."""
 REGULAR = ("100644", "100755")
@@ -45,11 +47,11 @@ class _PassingError(CommitError):
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """A regular file in a commit."""
+    """A regular file extracted from a commit."""
 
     path: str
     data: bytes | None
-    """Content of the file; None if the file is larger than the requested limit."""
+    """Content of the file; None if the file is larger than the maximum size."""
     size: int
 
 
@@ -156,7 +158,7 @@ class _Repository:
         return taken
 
     def _entries(self, folders: Sequence[str], suffix: str) -> dict[str, str]:
-        """Map the path of each wanted regular file to its blob id."""
+        """Return the blob ids of all regular files in `folders` with the given suffix, keyed by path."""
         listed = self._git("ls-tree", "-r", "-z", "--full-tree", self.revision, "--", *folders)
         entries = {}
         for row in listed.split(b"\0")[:-1]:

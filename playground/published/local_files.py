@@ -13,7 +13,7 @@ from playground.published.manifest import Published
 
 @dataclass(frozen=True, kw_only=True)
 class FetchedFile:
-    """A file downloaded with git, and the size and hash recorded when it was first downloaded."""
+    """A file downloaded with git, with the size and hash recorded at its first download."""
 
     path: str
     """Path of the file in its repository."""
@@ -29,7 +29,9 @@ class Outcome:
     """The outcome of downloading one file."""
 
     file: Published | FetchedFile | None
-    """The file; None if a download with git failed before the file names were known."""
+    """The file that the outcome refers to; None if a download with git failed before the file names were
+    known.
+    """
     path: Path
     """Local path of the file, whether or not it exists."""
     state: Literal["fetched", "here", "kept", "failed"]
@@ -45,9 +47,9 @@ class FileFailedError(Exception):
 
 
 def find_state(path: Path, file: Published | FetchedFile) -> Literal["here", "kept"] | None:
-    """Compare a local file with the expected file.
+    """Compare a local file with the file that should be downloaded to its path.
 
-    Return the local file's state, or None if there is no such file.
+    Return "here" if the contents are equal, "kept" if they differ, and None if there is no local file.
     """
     if not os.path.lexists(path):
         return None

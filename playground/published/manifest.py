@@ -36,7 +36,7 @@ class Published:
 
 @dataclass(frozen=True, kw_only=True)
 class Collection:
-    """A collection of prompt files from one repository, each pinned to a version."""
+    """A collection of prompt files from one repository, each pinned by a commit id or a blob id."""
 
     name: str
     description: str
@@ -47,11 +47,12 @@ class Collection:
     """Full commit id; None if all files are fetched by blob."""
     files: tuple[Published, ...]
     folders: tuple[str, ...] = ()
-    """Folders in `revision` whose prompt files all belong to the collection, even if not listed in
-    `files`."""
+    """Folders in the commit `revision`. All prompt files in these folders belong to the collection, whether
+    or not they are listed in `files`.
+    """
 
     def address(self, file: Published, mirror: str | None = None) -> str:
-        """Return the download URL of a file. If `mirror` is given, it replaces the GitHub hosts."""
+        """Return the download URL of a file. If `mirror` is given, that server is used instead of GitHub."""
         if file.blob is not None:
             return f"{mirror or API}/repos/{self.repository}/git/blobs/{file.blob}"
         return f"{mirror or RAW}/{self.repository}/{self.revision}/{quote(file.path)}"
