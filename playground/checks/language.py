@@ -108,7 +108,7 @@ def _describe_other_tongue(text: str, messages: str) -> str | None:
 
 
 def _find_tongue(text: str, least: int) -> tuple[str, int]:
-    """Return the language of `text` and how many of its common words occur; ("", 0) if it is unclear."""
+    """Return the language of `text` and its number of common words; ("", 0) if the language is unclear."""
     words = re.findall(r"[^\W\d_]+", text.casefold())
     found = Counter(_TONGUES[word] for word in words if word in _TONGUES)
     for name, count in found.most_common(1):

@@ -349,7 +349,7 @@ def _begins_with(text: str, start: str) -> bool:
 def _ends_reasoning(format: ChatFormat, end: str) -> bool:
     """Return whether a stop sequence also appears at the end of the reasoning.
 
-    If it does, it cannot be used to detect the end of the answer.
+    A stop sequence that appears there cannot be used to detect the end of the answer.
     """
     message = {"role": "assistant", "content": ANSWER, "reasoning_content": REASONING, "thinking": REASONING}
     try:

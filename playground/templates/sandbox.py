@@ -2,8 +2,8 @@
 
 A time limit cannot interrupt a single long operation in C, such as padding a string to 10**9 characters.
 Therefore, operators, filters and methods whose results can be much larger than their arguments first estimate
-the size of the result and raise an error if it exceeds the limit. Loops need no such check: they run as
-Python code and can be interrupted.
+the size of the result and raise an error if the estimate exceeds the limit. Loops need no such check: they
+run as Python code and can be interrupted.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ CLOSING = "</think>"
 
 @dataclass(frozen=True, kw_only=True)
 class Thinking:
-    """Text split into reasoning and answer."""
+    """A model's output, split into its reasoning and its answer."""
 
     thinking: str | None
     """The text of the leading reasoning block, without its tags; None if the text has no reasoning block."""

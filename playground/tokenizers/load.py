@@ -56,7 +56,9 @@ def load_tokenizer(folder: Path, name: str, **options: Any) -> Any:
 
 
 def try_tokenizer(tokenizer: Any, name: str) -> None:
-    """Check that a tokenizer can tokenise text, because some invalid settings cause no earlier errors.
+    """Check that a tokenizer can tokenise text.
+
+    Some invalid settings cause errors only when a tokenizer is used, not when it is loaded.
 
     Args:
         tokenizer: a Transformers tokenizer, as returned by `load_tokenizer`.

@@ -3,7 +3,7 @@
 PEFT acts on a configuration as soon as it creates the adapter's layers: some initialisations rewrite the base
 weights, and others replace layers of the base model. The file is therefore read as plain JSON, and every
 setting is checked here before it is passed to PEFT. Newer versions of PEFT also write settings that the
-adapter does not use. A setting not listed here is therefore accepted, but only if its value is empty.
+adapter does not use, so a setting not listed here is accepted if its value is empty and rejected otherwise.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def load_adapters(
         model: the base model, without adapters.
         library: the library that contains the adapters.
         report: callback for progress reports.
-        settings: Tandem's settings, which determine the checks.
+        settings: Tandem's settings, such as whether pickle files are allowed.
         refused: reasons for skipping adapters, keyed by adapter name.
 
     Raises:
@@ -204,7 +204,7 @@ def _select_embeddings(model: Any, skeleton: Skeleton, weights: Mapping[str, Ten
 
 
 def _count_rows(model: Any, adapter: Adapter, skeleton: Skeleton) -> None:
-    """Record the vocabulary sizes of an adapter's own embeddings and output layer in the adapter.
+    """Record the vocabulary sizes of the adapter's own embeddings and output layer.
 
     A warning is added if the embeddings cover more tokens than the output layer.
 

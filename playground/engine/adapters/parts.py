@@ -150,7 +150,7 @@ class Part:
     """Changes to the module's output, in the order in which PEFT applies them."""
 
     def plain_lora(self) -> Lora | None:
-        """Return the part's only step if that step is plain LoRA and nothing else changes, else None."""
+        """Return the part's LoRA step if it is plain and the part contains nothing else, else None."""
         if self.copy is None and self.input_scale is None and len(self.steps) == 1:
             (step,) = self.steps
             if isinstance(step, Lora) and step.is_plain():

@@ -352,7 +352,7 @@ class Collector:
     # --- Whole modules, tokens, biases ---
 
     def _copy_weight(self, path: str, weight: Tensor) -> None:
-        """Give the adapter its own copy of an embedding or output layer, using the weight from its file."""
+        """Create the adapter's copy of an embedding or output layer from the weight in its file."""
         layer: Any = copy.deepcopy(_base_layer(self.skeleton.model.get_submodule(path)))
         layer.weight = nn.Parameter(weight, requires_grad=False)
         self._part(path).copy = self._fill_from_base(path, layer)

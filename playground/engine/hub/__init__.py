@@ -163,7 +163,7 @@ def _find_cached(
     """Return a repository's folder in the local cache, for use when the Hub cannot be reached.
 
     Raises:
-        InputError: required files are missing.
+        InputError: required files are missing from the cache.
         Exception: the repository is not in the cache at all; the exception raised is `error`.
     """
     from huggingface_hub import get_cached_repo_tree, snapshot_download

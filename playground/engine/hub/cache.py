@@ -13,10 +13,10 @@ WEIGHTS = {
     "config.json": ("model.safetensors", "pytorch_model.bin"),
     "adapter_config.json": ("adapter_model.safetensors", "adapter_model.bin"),
 }
-"""Weight file names of a model or adapter, keyed by the name of its configuration file."""
+"""Weight file names of base models and adapters, keyed by the name of the configuration file."""
 LEAST = 1_000_000
-"""Minimum number of cached bytes for a download to count as started. Fewer bytes may be left from reading
-only an adapter card or a chat template."""
+"""Minimum number of cached bytes for a download to count as started. If fewer bytes are cached, they may come
+only from reading an adapter card or a chat template."""
 
 
 def measure_cached(source: str) -> Cached:

@@ -1,8 +1,8 @@
 """Download files from the Hugging Face Hub to the local cache, reporting progress and resuming downloads.
 
-After an interruption, huggingface_hub restarts a file from the beginning. This module therefore downloads
-large files itself, to ``<etag>.incomplete`` in the cache's blobs folder, and resumes an interrupted download
-from that file. huggingface_hub then finds the complete blobs and finishes the download.
+After an interruption, huggingface_hub restarts the download of a file from the beginning. This module
+therefore downloads large files itself, to ``<etag>.incomplete`` in the cache's blobs folder, and resumes an
+interrupted download from that file. huggingface_hub then finds the complete blobs and finishes the download.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ CHUNK = 1 << 20
 """Download chunk size in bytes. Progress is updated once per chunk, so huggingface_hub's default of 10 MB
 would make updates too rare on a slow connection."""
 LARGE = 10_000_000
-"""Minimum file size in bytes for resuming an interrupted download."""
+"""Minimum size in bytes of files whose download can be resumed after an interruption."""
 WORKERS = 4
-"""Number of large files downloaded at the same time."""
+"""Maximum number of large files downloaded at the same time."""
 LOOK_EVERY = 0.1
 """Seconds between progress reports."""
 PATIENCE = 2.0
-"""Maximum time in seconds that a cancelled download waits for its threads to stop. A thread may be blocked on
-the network for longer."""
+"""Maximum time in seconds that a cancelled download waits for its threads to stop. The download does not wait
+for threads that are blocked on the network for longer."""
 
 
 class DownloadCancelled(BaseException):
@@ -49,15 +49,15 @@ def download(
     """Download files and return the cache folder that contains them.
 
     Args:
-        found: the repository.
+        found: the Hub repository, from `sources.find_source`.
         commit: the commit hash of the repository's revision.
         sizes: the size in bytes of each file, keyed by its path in the repository.
         say: called in the calling thread with the number of bytes downloaded so far and the total number of
-            bytes. It can stop the download by raising an exception.
+            bytes. The callback can stop the download by raising an exception.
 
     Raises:
         InputError: there is not enough free disk space, or the connection was lost.
-        Exception: an exception from huggingface_hub, if the Hub rejects a request or cannot be reached.
+        Exception: the Hub rejects a request or cannot be reached; the exception comes from huggingface_hub.
     """
     from huggingface_hub import constants, snapshot_download
 

@@ -136,7 +136,7 @@ COUNTS = {
 expressions for their names. When Transformers reads a configuration, it creates lists and dictionaries of
 these lengths, so larger values could exhaust memory."""
 SHORTEST_CONTEXT = 8
-"""Minimum context length in tokens, required by the tests that run when a model is loaded."""
+"""Minimum context length in tokens, required by the checks that run when a model is loaded."""
 ALIASES = {
     "n_layer": "num_hidden_layers",
     "n_layers": "num_hidden_layers",

@@ -25,7 +25,7 @@ RENAMED = {
     "gpt-oss": "gpt_oss",
     "minimax-m2": "minimax_m2",
 }
-"""Maps GGUF architecture names to their names in Transformers, where the two differ."""
+"""Maps the GGUF names of architectures to their names in Transformers, if the two names differ."""
 RESTORED = {
     "attention.key_length": "head_dim",
     "attention.sliding_window": "sliding_window",
@@ -34,7 +34,7 @@ RESTORED = {
     "expert_feed_forward_length": "moe_intermediate_size",
     "expert_shared_feed_forward_length": "shared_expert_intermediate_size",
 }
-"""Maps GGUF names of hyperparameters that the loader may ignore to their configuration names."""
+"""Maps the GGUF names of hyperparameters that the loader may ignore to their names in the configuration."""
 HARMLESS = {
     "vocab_size": None,
     "context_length": None,

@@ -76,7 +76,7 @@ class Loaded:
     warnings: tuple[str, ...]
     """Warnings about the base model, each a full sentence."""
     plain: str | None
-    """Reason why rows must not be decoded together in one batch with this model; None if they can be."""
+    """Reason why this model cannot decode several rows in one batch; None if it can."""
     parameters: int
     context: int
     """Context length in tokens."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 def layer_precisions(model: Any) -> tuple[tuple[str, int], ...]:
-    """Count the layers of a model by precision, most frequent first.
+    """Count a model's layers by precision, with the most frequent precision first.
 
     A layer is a module with a weight of two or more dimensions. Tied weights are counted once.
 

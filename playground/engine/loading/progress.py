@@ -65,5 +65,5 @@ class ReportingBar:
             yield item
 
     def __getattr__(self, name: str) -> Callable[..., None]:
-        """Return a function that does nothing, for every other method of a progress bar."""
+        """Return a no-op function for any progress bar method other than iteration."""
         return lambda *args, **options: None

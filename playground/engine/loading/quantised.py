@@ -87,7 +87,7 @@ def check_quantiser(config: Any, device_map: Any, base: str) -> None:
 
     Args:
         config: configuration of the base model.
-        device_map: as for `from_pretrained`.
+        device_map: the device map that will be passed to `from_pretrained`.
         base: name of the base model.
 
     Raises:
