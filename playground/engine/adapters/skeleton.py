@@ -427,7 +427,7 @@ class Collector:
         self._part(path).steps.append(step)
 
     def _collect_biases(self) -> None:
-        """Collect the trained biases of base modules, which PEFT trains if its setting `bias` is enabled."""
+        """Collect the base module biases that were trained because PEFT's setting `bias` was enabled."""
         for name, value in self.skeleton.model.named_parameters():
             if value.is_meta or f".{INNER}" in name:
                 continue

@@ -75,7 +75,7 @@ def _fingerprint(folder: Path) -> str:
 
 
 def read_eos_token_ids(folder: Path) -> list[int]:
-    """Return the EOS token ids in a folder's generation_config.json; empty if the file does not exist.
+    """Return the EOS token ids in a folder's generation_config.json, or [] if the file is missing.
 
     Raises:
         InputError: the file cannot be read, or its EOS token ids are invalid.

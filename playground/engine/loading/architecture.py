@@ -1,8 +1,8 @@
 """Reject models that are not causal language models, based on their configuration, before loading weights.
 
 Transformers can load many models with a causal head even if the checkpoint contains no weights for the head.
-For classifiers and embedding models, the head would therefore be initialised randomly. Encoders would attend
-to tokens that have not been generated yet.
+For classifiers and embedding models, the head would therefore be initialised randomly. Encoders cannot
+generate text token by token, because they attend to later tokens.
 """
 
 from __future__ import annotations

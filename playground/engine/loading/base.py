@@ -56,7 +56,7 @@ class Base:
 
     @property
     def tokenizer_options(self) -> dict[str, Any]:
-        """Options for `AutoTokenizer.from_pretrained`, apart from the folder."""
+        """Keyword arguments for `AutoTokenizer.from_pretrained`."""
         options: dict[str, Any] = {"trust_remote_code": self.remote_code}
         return options if self.header is None else {**options, "gguf_file": self.header.path.name}
 

@@ -76,7 +76,7 @@ class Loaded:
     warnings: tuple[str, ...]
     """Warnings about the base model, each a full sentence."""
     plain: str | None
-    """Reason why this model cannot decode several rows in one batch; None if it can."""
+    """Reason why this model must decode rows one at a time; None if it can decode them in one batch."""
     parameters: int
     context: int
     """Context length in tokens."""
