@@ -44,8 +44,8 @@ class Settings:
     quantize: Quantize = "auto"
     """Quantization of the base.
 
-    "auto" selects 4-bit precision on CUDA. On a CPU, it does so only if the float32 weights do not fit in
-    memory.
+    "auto" selects 4-bit precision on CUDA. On a CPU, "auto" selects 4-bit precision only if the float32
+    weights do not fit in memory.
     """
     device: Device = "auto"
     allow_pickle: bool = False
@@ -64,7 +64,7 @@ class Settings:
     be saved, and the limits in `rate_limits.PUBLIC` apply by default.
     """
     shared_history: bool = False
-    """Whether the history lists the conversations of all visitors to everyone."""
+    """Whether every visitor's history lists the conversations of all visitors."""
     mirror: str | None = None
     """Base URL of a GitHub mirror for `fetch`. The mirror must serve files under the same paths as GitHub."""
     judge_model: str | None = None
@@ -175,7 +175,9 @@ def _choose_preset(flags: Mapping[str, Any], environ: Mapping[str, str]) -> str 
 
 
 def _apply_preset(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings defined by a preset: the base, and the preset's adapters followed by `adapters`."""
+    """Return the settings defined by a preset: its name, its base model, and its adapters followed by those
+    in `values`.
+    """
     preset = find_preset(name, values["data_dir"])
     return {
         "preset": name,
@@ -391,7 +393,7 @@ def prepare_environment() -> None:
 
 
 def git_environment(home: Path) -> dict[str, str]:
-    """Return environment variables with which git ignores the user's configuration and never prompts.
+    """Return environment variables that make git ignore the user's configuration and never prompt for input.
 
     Variables for proxies, certificates, PATH and temporary folders are kept. Keys, credentials and git's own
     variables are removed.

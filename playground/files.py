@@ -59,7 +59,8 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def check_regular(folder: Path) -> None:
-    """Check that a folder contains only regular files and folders before a library reads them.
+    """Check that a folder contains only regular files and folders, so that a library can read the folder
+    without blocking.
 
     Raises:
         InputError: an entry is a pipe, device or socket.

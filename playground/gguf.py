@@ -151,7 +151,9 @@ class GgufFile:
         return ChatFormat(template=template, bos_token=self.token("bos"), eos_token=self.token("eos"))
 
     def token(self, role: str) -> str:
-        """Return the text of a special token ("bos", "eos", "eot"...), or "" if the file has none."""
+        """Return the text of a special token ("bos", "eos", "eot"...), or "" if the file does not define that
+        token.
+        """
         id = self.metadata.get(f"tokenizer.ggml.{role}_token_id")
         tokens = self.metadata.get("tokenizer.ggml.tokens")
         if not isinstance(id, int) or not isinstance(tokens, list) or not 0 <= id < len(tokens):

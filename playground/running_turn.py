@@ -30,14 +30,14 @@ class RunningTurn:
         self.conversation = conversation
         """The conversation with the answers generated so far.
 
-        Only set by the thread that consumes `stream`.
+        Set only by the thread that consumes `stream`.
         """
         self.engine: Engine | None = None
         """The engine generating the answers; None before `stream` is called."""
         self.is_recorded = False
         """Whether the turn has been written to the database or queued for writing."""
         self.is_stopped = False
-        """Whether all lanes were stopped."""
+        """Whether all lanes have been stopped."""
         self._lanes = lanes
         self._stopped: set[int] = set()
         self._streams: Streams | None = None

@@ -45,5 +45,5 @@ class AlignerBase:
         return self
 
     def select_demonstrations(self, messages: Sequence[Message]) -> Sequence[SelectedDemo]:
-        """Return an empty sequence: no demonstrations are selected for the conversation."""
+        """Return an empty sequence, because the prompts contain no demonstrations."""
         return ()

@@ -17,7 +17,7 @@ from playground.types import Message, Prompt, StopRule, number_messages
 
 @dataclass(frozen=True, kw_only=True)
 class Aligner(AlignerBase):
-    """Aligner that applies no alignment; the baseline for comparisons."""
+    """Aligner that applies no alignment, used as the baseline for comparisons."""
 
     kind: ClassVar[str] = "raw"
     lane: ClassVar[LaneKind] = LaneKind(label="Base", alias="base", rank=0)

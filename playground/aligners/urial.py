@@ -1,10 +1,10 @@
 """URIAL aligner: alignment through in-context demonstrations (arXiv 2312.01552, section 3).
 
 The prompt consists of an instruction, demonstrations and the conversation. Every message is written as a
-block of the set's prompt family (`demonstrations.families`), by default fenced under ``# Query:`` or ``#
-Answer:``. The last answer block is left open, so that the model completes it. If an adapter is applied, the
-fine-tuned model receives the same prompt (IFT + URIAL). An ablation deliberately modifies the demonstrations,
-and `pick` selects the demonstrations nearest to a message in the conversation.
+block of the set's prompt family (`demonstrations.families`), by default a block with fences and the header
+``# Query:`` or ``# Answer:``. The last answer block is left open, so that the model completes it. If an
+adapter is applied, the fine-tuned model receives the same prompt (IFT + URIAL). An ablation deliberately
+modifies the demonstrations, and `pick` selects the demonstrations nearest to a message in the conversation.
 """
 
 from __future__ import annotations

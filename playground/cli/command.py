@@ -44,9 +44,7 @@ def add_command(app: typer.Typer, function: Callable[..., None]) -> None:
 
 
 def _expand_groups(function: Callable[..., None]) -> Callable[..., None]:
-    """Wrap `function`, so that it can be called with one keyword argument for each field of an option
-    group.
-    """
+    """Wrap `function` so that the fields of its option groups can be passed as separate keyword arguments."""
     hints = get_type_hints(function, include_extras=True)
     groups: dict[str, type[Any]] = {}
     parameters = []
@@ -72,7 +70,7 @@ def _expand_groups(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def _list_parameters(group: type[Any]) -> list[inspect.Parameter]:
-    """Return a keyword parameter for each field of an option group."""
+    """Return the keyword parameters that stand for an option group, one for each field."""
     hints = get_type_hints(group, include_extras=True)
     return [
         inspect.Parameter(

@@ -30,9 +30,9 @@ class RequestOptions:
     """
     rubric: str | None = None
     turns: str | None = None
-    """Comma-separated turn numbers, from 1; None for all turns."""
+    """Comma-separated turn numbers, counted from 1; None for all turns."""
     lanes: str | None = None
-    """Comma-separated lane letters, or numbers from 1; None for all lanes with an answer."""
+    """Comma-separated lane letters or lane numbers, counted from 1; None for all lanes with an answer."""
     scope: str = "turn"
     samples: int = 1
 

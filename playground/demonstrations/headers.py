@@ -16,9 +16,10 @@ MOST_MARKS = 6
 class Header:
     """A prompt family's header line, such as ``# Query:``, including the variants that models generate.
 
-    The number of ``#`` characters may vary, and text may follow on the same line, as in
-    ``## Query: And of Spain?``. Headers without ``#`` look like speaker names (``User:``), which also occur
-    in dialogues and forms. Such a header matches a line with further text only if the line starts with ``#``.
+    The number of ``#`` characters may vary, and more text may follow on the same line, as in ``## Query: And
+    of Spain?``. Headers without ``#`` look like speaker names (``User:``), which also occur in dialogues and
+    forms. For this reason, a header without ``#`` matches a line with further text only if the line starts
+    with ``#``.
     """
 
     text: str

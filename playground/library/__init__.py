@@ -235,7 +235,9 @@ class Library:
         return self.rubrics[name]
 
     def probe_of(self, messages: Sequence[str]) -> Probe | None:
-        """Return the first probe whose turns start with exactly these messages, or None."""
+        """Return the first probe whose user messages begin with exactly the given messages; None if there is
+        none.
+        """
         return next((probe for probe in self.probes if probe.turns[: len(messages)] == tuple(messages)), None)
 
     def adapter(self, name: str) -> AdapterCard:

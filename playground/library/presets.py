@@ -207,9 +207,7 @@ def _read_decoding(text: str, where: str) -> Sampling:
 
 @dataclass(frozen=True, kw_only=True)
 class Cached:
-    """Whether, and to what extent, the files of a model, adapter or preset have been downloaded to this
-    machine.
-    """
+    """Download state, on this machine, of the files of a model, adapter or preset."""
 
     state: Literal["complete", "partial", "absent"]
     size: int = 0
