@@ -81,7 +81,7 @@ class ChatFormatControls:
         return [self.row, self.instruction, self.system, self.template, self.variables]
 
     def update(self, state: PageState, recipe: Recipe) -> dict[Any, Update]:
-        """Offer the options supported by the recipe's chat template, keeping the current values."""
+        """Return UI updates that offer what the recipe's chat template supports. Current values are kept."""
         templates, variables = self._list_templates(recipe), self._list_variables(recipe)
         words = f"Variables: {', '.join(variables)}" if variables else "name=value, ..."
         return {
@@ -93,7 +93,7 @@ class ChatFormatControls:
         }
 
     def set_to(self, state: PageState, recipe: Recipe) -> dict[Any, Update]:
-        """Set the controls to a recipe's values."""
+        """Return UI updates that set the controls to a recipe's values."""
         updates = self.update(state, recipe)
         for control, value in (
             (self.system, recipe.system),
@@ -105,16 +105,16 @@ class ChatFormatControls:
         return {**updates, self.think: recipe.think}
 
     def refresh_choices(self, state: PageState) -> dict[Any, Update]:
-        """Refresh the list of instructions, keeping the current selection."""
+        """Return UI updates that refresh the list of instructions, keeping the current selection."""
         return {self.instruction: gr.update(choices=self._list_instructions(state))}
 
     def _list_instructions(self, state: PageState | None = None, name: str = "") -> list[tuple[str, str]]:
-        """Return the demonstration sets whose instruction can be used as the system message, and "none"."""
+        """Return (label, set name) pairs: "none", then the sets whose instruction can be selected."""
         sets = dict.fromkeys([*self.controller.catalog.sets(state), *([name] if name else [])])
         return [("none", ""), *((each, each) for each in sets)]
 
     def _list_templates(self, recipe: Recipe) -> list[tuple[str, str]]:
-        """Return the available chat templates, with the default template first."""
+        """Return the chat templates to choose from as (label, name) pairs. The first is the default."""
         names = self.controller.catalog.template_names(recipe.adapter)
         kept = [recipe.template] if recipe.template and recipe.template not in names else []
         first = "default" if DEFAULT in names or len(names) <= 1 else "select a template"

@@ -2,8 +2,8 @@
 
 Gradio validates a value against the choices last sent by the server, but the browser may send an event before
 it has received these choices. For example, K may still be 3 when a set of two demonstrations has just been
-selected. Gradio would reject the whole event. These controls accept such values, which are then validated by
-the handlers.
+selected. In that case, Gradio would reject the whole event. The controls in this module accept outdated
+values, and the handlers validate them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Choice(gr.Dropdown):
         """Return the value as sent by the browser.
 
         Raises:
-            gr.Error: the value has a type that a choice cannot have.
+            gr.Error: the value is neither a string nor an integer.
         """
         if payload is None or isinstance(payload, str | int):
             return payload
@@ -38,7 +38,7 @@ class Choices(gr.CheckboxGroup):
         """Return the values as sent by the browser.
 
         Raises:
-            gr.Error: a value has a type that a choice cannot have.
+            gr.Error: the value is not a list of strings and integers.
         """
         if isinstance(payload, list) and all(isinstance(each, str | int) for each in payload):
             return payload
@@ -46,7 +46,7 @@ class Choices(gr.CheckboxGroup):
 
 
 class Reach(gr.Slider):
-    """A slider whose maximum can change."""
+    """A slider whose value may exceed its maximum, which can change while the page is open."""
 
     is_template = True
 

@@ -15,7 +15,7 @@ from playground.ui.controls.events import Updates, Values
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """The presentation of a decoding parameter on the page."""
+    """How a decoding parameter is presented on the page: its label, help text and step size."""
 
     label: str
     about: str
@@ -42,8 +42,8 @@ PARAMETERS = {
     "stop": Parameter(label="Stop sequences", about="one per line; \\n is a newline"),
     "new_seed": Parameter(label="New seed each turn", about="use a new seed for each message"),
 }
-"""Parameters by `Sampling` field, in the order of `DecodingControls.controls`. "new_seed" is included
-although it is not a `Sampling` field."""
+"""Presentation of each parameter, keyed by `Sampling` field, in the order of `DecodingControls.controls`.
+"new_seed" is included although it is not a `Sampling` field."""
 MAIN = ("temperature", "top_p", "repetition_penalty", "max_new_tokens", "seed")
 """Parameters that are always visible."""
 SCOPES = (("prompt and answer", "all"), ("answer only", "answer"))
@@ -99,7 +99,7 @@ class DecodingControls:
 
     @property
     def outputs(self) -> list[Any]:
-        """Components updated by this class."""
+        """Components updated by the handlers and methods of this class."""
         return [self.preset, *self.controls]
 
     def control(self, name: str) -> Any:
@@ -177,7 +177,7 @@ class DecodingControls:
 
         Args:
             values: values by component.
-            draw_seed: whether to generate a new seed if the controls are set to do so.
+            draw_seed: whether to generate a new seed if "New seed each turn" is checked.
 
         Raises:
             InputError: a value is missing, out of range or of the wrong type.
@@ -212,7 +212,7 @@ class DecodingControls:
         return self.set_some({**values, "stop": written})
 
     def set_some(self, parameters: Mapping[str, Any]) -> Updates:
-        """Return UI updates for the given parameters. `parameters` must contain every preset parameter."""
+        """Return UI updates that set the given parameters. They must include every preset parameter."""
         updates = self._mark(parameters) if parameters else {}
         for name, value in parameters.items():
             part = self._by_name[name]
@@ -220,7 +220,7 @@ class DecodingControls:
         return updates
 
     def copy_from(self, other: DecodingControls, values: Values) -> Updates:
-        """Return UI updates that copy the values of other decoding controls to these controls."""
+        """Return UI updates that copy the values of `other` to these controls."""
         given = other._by_parameter(values)
         updates: Updates = {self._by_name[name]: value for name, value in given.items()}
         for control, update in self._mark(given).items():

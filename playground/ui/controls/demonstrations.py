@@ -98,7 +98,7 @@ class DemonstrationControls:
         return list(dict.fromkeys([*self.controller.catalog.sets(state), *([name] if name else [])]))
 
     def update(self, state: PageState, recipe: Recipe) -> dict[Any, Update]:
-        """Show the controls that apply to a recipe, keeping their current values."""
+        """Return UI updates that show only the controls that apply to a recipe, keeping their values."""
         return {
             self.row: gr.update(visible=recipe.kind.demonstrations),
             self.stop_rule: gr.update(visible=bool(recipe.kind.stop_rules)),
@@ -106,7 +106,7 @@ class DemonstrationControls:
         }
 
     def set_to(self, state: PageState, recipe: Recipe) -> dict[Any, Update]:
-        """Set the controls to a recipe's values."""
+        """Return UI updates that set the controls to a recipe's values."""
         name = recipe.demos or self.controller.catalog.default_set()
         updates = self.update(state, recipe)
         return {
@@ -120,10 +120,10 @@ class DemonstrationControls:
         }
 
     def limit_k(self, state: PageState, demos: str, k: int | None) -> Update:
-        """Limit K to the size of a demonstration set.
+        """Return the UI update that limits K to the size of a demonstration set.
 
-        Use this only for a set that has just been selected. Otherwise, a late response to an older event
-        would apply the previous set's limit.
+        Call this method only for a set that has just been selected. In other events, a late response could
+        apply the limit of a set that is no longer selected.
         """
         chosen = self.controller.catalog.sets(state).get(demos)
         count = len(chosen.demos) if chosen else k or 0
@@ -134,6 +134,6 @@ class DemonstrationControls:
         return update
 
     def refresh_choices(self, state: PageState) -> dict[Any, Update]:
-        """Refresh the list of sets, keeping the current selection."""
+        """Return UI updates that refresh the lists of sets, keeping the current selections."""
         sets = gr.update(choices=self.list_sets(state))
         return {self.demos: sets, self.other: sets}

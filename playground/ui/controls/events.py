@@ -24,7 +24,7 @@ a search of the component tree for each output.
 RAW: dict[str, Any] = {"preprocess": False, "postprocess": False}
 """Options for handlers that stream answers.
 
-Values are passed to and from the browser without processing. Otherwise, Gradio would hand each value to
+Gradio's preprocessing and postprocessing of values are disabled. Otherwise, Gradio would pass each value to
 another thread for validation by its component. With about forty inputs and eight users, that takes longer
 than generating the first token. Handlers validate their inputs anyway, and `payloads` has already checked the
 types.

@@ -38,7 +38,7 @@ CONTROLS = (
 )
 """A lane's controls, named after `Recipe` fields, in the order in which handlers receive their values."""
 EMPTY = {"pick": "first", "overflow": "refuse", "stop_rule": "own", "think": "drop"}
-"""Default values for controls without a selection. All other controls default to ""."""
+"""Value to use for a control without a selection, by control. For all other controls, it is ""."""
 OVERFLOW_LABELS = {
     "refuse": "reject it and show token counts",
     "drop-turns": "drop the oldest turns",
@@ -133,7 +133,7 @@ class Lane:
 
     @property
     def rows(self) -> list[Any]:
-        """Rows of controls that are visible only in some lanes."""
+        """Rows of controls that apply only to lanes with demonstrations or with a chat format."""
         return [self.demonstrations.row, self.chat_format.row]
 
     @property
@@ -168,7 +168,7 @@ class Lane:
         """Build a recipe from the controls' values. The values come from a browser and are untrusted.
 
         Raises:
-            InputError: a value is invalid for its control.
+            InputError: a value has the wrong type, or K is not a non-negative integer.
         """
         texts = dict(zip(CONTROLS, values, strict=True))
         k = texts.pop("k")
@@ -191,7 +191,7 @@ class Lane:
     # --- Drawing ----------------------------------------------------------------------------------
 
     def list_presets(self, spec: str | None = None) -> list[tuple[str, str]]:
-        """Return the lane presets as (label, spec) pairs, including `spec` even if it is not a preset."""
+        """Return the lane presets as (label, spec) pairs. If `spec` is not one of them, it is appended."""
         cards = self.controller.catalog.cards()
         choices = offer_lanes(cards.values(), self.controller.catalog.has_base_format())
         if spec and spec not in {lane for _, lane in choices}:
@@ -217,7 +217,7 @@ class Lane:
         )
 
     def draw_meter(self, state: PageState, settings: LaneSettings) -> Update:
-        """Return the new value of the next prompt's context usage meter; "" if the prompt cannot be built."""
+        """Render the context usage meter for the lane's next prompt; "" if the prompt cannot be built."""
         status = self.controller.session.status()
         try:
             asked = self.controller.prompts.preview_next(state, self.number, settings)
@@ -227,7 +227,7 @@ class Lane:
         return html_prompt.render_meter(asked.prompt, asked.tokens, status.context, room, asked.left_out)
 
     def update_dependent(self, state: PageState, values: Sequence[Any]) -> dict[Any, Update]:
-        """Return UI updates for controls that depend on a changed control."""
+        """Return UI updates for the controls whose choices or visibility depend on other controls."""
         recipe = self.recipe(values)
         return {**self.demonstrations.update(state, recipe), **self.chat_format.update(state, recipe)}
 
@@ -242,5 +242,5 @@ class Lane:
         }
 
     def refresh_choices(self, state: PageState) -> dict[Any, Update]:
-        """Refresh the lists of sets and instructions, keeping the current selections."""
+        """Return UI updates that refresh the lists of sets and instructions, keeping the selections."""
         return {**self.demonstrations.refresh_choices(state), **self.chat_format.refresh_choices(state)}

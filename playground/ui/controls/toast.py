@@ -24,7 +24,10 @@ def say(sentence: str) -> None:
 
 
 def warn(error: Exception) -> None:
-    """Show an error as a toast: the error's message if intended for users, else a reference to the log."""
+    """Show an error as a toast.
+
+    An unexpected error is logged, and the toast shows only a reference to the log entry.
+    """
     if isinstance(error, InputError | OutsideError):
         sentence = str(error)
     elif isinstance(error, UnicodeEncodeError) and HALF_CHARACTER.match(error.object, error.start):
@@ -42,8 +45,8 @@ def attempt(act: Callable[[], Updates], idle: Any) -> Updates:
 
     Args:
         act: function that returns the UI updates.
-        idle: any of the event's outputs. It is left unchanged, because Gradio does not accept empty
-            dictionaries.
+        idle: any one of the event's outputs. If `act` fails, the result maps this output to `gr.skip()`,
+            because Gradio rejects an empty dictionary.
     """
     try:
         return act()

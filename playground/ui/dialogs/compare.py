@@ -88,7 +88,7 @@ class CompareDialog(Dialog):
         }
 
     def _find_answers(self, state: PageState, turn: Any) -> dict[str, Answer]:
-        """Return all versions of all lanes' answers in a turn, keyed by display name.
+        """Return every version of every lane's answer in a turn, keyed by display name.
 
         Raises:
             InputError: the turn does not exist.

@@ -74,8 +74,8 @@ class DemonstrationForm:
 
         Args:
             draft: the set in the editor.
-            card: index of the card. An index equal to the number of cards creates a new card; None hides the
-                form.
+            card: index of the card. If it equals the number of cards, the form is empty and creates a new
+                card. If it is None, the form is hidden.
         """
         if card is None:
             return {self.frame: gr.update(visible=False)}

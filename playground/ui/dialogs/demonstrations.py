@@ -99,7 +99,7 @@ class DemonstrationEditor(Dialog):
         """Connect the editor's event handlers.
 
         Returns:
-            The events that set a lane's controls, for chaining dependent handlers.
+            The events that set a lane's controls, so that the caller can chain further handlers to them.
         """
         inputs = [state, self.compare]
         for event, handler, values in (
@@ -176,11 +176,11 @@ class DemonstrationEditor(Dialog):
         return self._change(state, compare, lambda: self._drafts.edit_new(state))
 
     def on_cancel(self, state: PageState, compare: Any) -> Updates:
-        """Close the form and discard its changes."""
+        """Close the form and discard the changes made in it."""
         return self._change(state, compare, lambda: self._drafts.stop_editing(state))
 
     def on_apply(self, state: PageState, compare: Any, *texts: Any) -> Updates:
-        """Apply the form to the demonstration. Invalid text remains in the form."""
+        """Apply the form's text to the demonstration. If the text is invalid, it remains in the form."""
 
         def act() -> Updates:
             self._drafts.apply(state, texts)
@@ -220,7 +220,7 @@ class DemonstrationEditor(Dialog):
         return handler
 
     def _change(self, state: PageState, compare: Any, act: Callable[[], None]) -> Updates:
-        """Run `act`, then render the draft. Rendering the draft after a failure resets rejected values."""
+        """Run `act`, then render the draft. If `act` fails, this replaces rejected values in the editor."""
         try:
             act()
         except Exception as error:

@@ -16,7 +16,7 @@ class Dialog:
     """A dialog shown over the page. Create it inside a `gr.Blocks` context.
 
     Subclasses add content by overriding `_compose_head`, `_compose_body` and `outputs`. The constructor uses
-    all of these, so a subclass must set its attributes before calling `super().__init__`.
+    these three members, so a subclass must set the attributes they need before calling `super().__init__`.
     """
 
     def __init__(self, id: str, title: str = "", *, prefix: str | None = None) -> None:
@@ -48,7 +48,7 @@ class Dialog:
         return [self.frame]
 
     def show(self, updates: Updates | None = None) -> Updates:
-        """Return UI updates that open the dialog and show its content."""
+        """Return UI updates that open the dialog, including the updates to its content in `updates`."""
         return {self.frame: gr.update(visible=True), **(updates or {})}
 
     def hide(self) -> Updates:

@@ -39,7 +39,7 @@ ACTS = ("judge", "judge-stop", "judge-again", "verdict")
 
 
 class JudgeRow:
-    """The judge buttons above the message box. Create them inside a `gr.Blocks` context."""
+    """The row above the message box with the judge buttons. Create it inside a `gr.Blocks` context."""
 
     def __init__(self) -> None:
         self.open = small_button("Judge", "open-judge")
@@ -79,7 +79,7 @@ class JudgeDialog(Dialog):
 
     @property
     def all_outputs(self) -> list[Block]:
-        """The components in this dialog and the judge-call dialog that are updated by the page's handlers."""
+        """The components of this dialog and the judge-call dialog that the page's handlers update."""
         return [*self.outputs, *self.whole.outputs]
 
     def connect(
@@ -187,7 +187,7 @@ class JudgeDialog(Dialog):
         return {self.timer: gr.Timer(active=True)}
 
     def on_tick(self, state: PageState) -> Updates:
-        """Redraw the verdicts if they have changed."""
+        """Redraw the verdicts if they have changed since they were last rendered."""
 
         def act() -> Updates:
             fingerprint = self.fingerprint(state)
@@ -227,7 +227,7 @@ class JudgeDialog(Dialog):
         Args:
             state: the page's state.
             turn: index of the turn; None for the last turn.
-            verdict: a verdict to request again; its settings prefill the form.
+            verdict: a verdict to request again, whose settings prefill the form; None for a new request.
 
         Raises:
             InputError: there is nothing to judge.
@@ -248,7 +248,7 @@ class JudgeDialog(Dialog):
         )
 
     def draw_form(self, state: PageState, form: JudgeForm) -> Updates:
-        """Return UI updates for the cost estimate, and remember the form's judge as the next default.
+        """Return UI updates for the cost estimate, and store the form's judge as the next default.
 
         Raises:
             InputError: the model name or server address contains invalid characters.
@@ -271,10 +271,10 @@ class JudgeDialog(Dialog):
         return self.controller.session.running_judgments(id) if id else []
 
     def draw_running(self, state: PageState) -> Updates:
-        """Return UI updates for the stop buttons, and start the timer if verdicts must be redrawn.
+        """Return UI updates that show or hide the stop buttons, and start the timer if needed.
 
-        Only the timer's handler stops the timer, because that handler also draws judgments that have just
-        finished.
+        The timer is needed while judgments are in progress or verdicts must be redrawn. Only the timer's
+        handler stops the timer, after drawing the final verdicts.
         """
         running = bool(self.running(state))
         updates: Updates = {button: gr.update(visible=running) for button in (self.row.stop, self.cancel)}
@@ -283,7 +283,7 @@ class JudgeDialog(Dialog):
         return updates
 
     def fingerprint(self, state: PageState) -> tuple[Any, ...]:
-        """Return a fingerprint that changes whenever the verdicts must be redrawn."""
+        """Return a fingerprint of the verdicts. If it changes, the verdicts must be redrawn."""
         conversation = self.controller.conversations.current(state)
         verdicts = self.controller.session.all_verdicts(conversation.id) if conversation else {}
         if conversation is None or not verdicts:

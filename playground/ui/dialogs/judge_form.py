@@ -21,7 +21,7 @@ from playground.ui.controls.events import Updates
 from playground.words import shorten
 
 MODEL = "model"
-"""Value of the "Judge" control that selects a judge model; `REFERENCE` selects the reference rule."""
+"""Value of the "Judge" control for a judge model. Its other value is `REFERENCE`, the reference rule."""
 SCOPES = (("this turn's answers", "turn"), ("the conversation so far", "conversation"))
 REFERENCE_RUBRICS = (("right or wrong", REFERENCE_RUBRIC), ("compare two", PAIR_RUBRIC))
 KEY_LIMIT = 500
@@ -166,7 +166,7 @@ class JudgeControls:
 
     @property
     def outputs(self) -> list[Block]:
-        """The components updated by event handlers."""
+        """The components updated by the dialog's event handlers."""
         return [*self.inputs, self.of_model, self.key]
 
     def fill(self, form: JudgeForm, conversation: Conversation, lanes: Sequence[int]) -> Updates:
@@ -193,12 +193,12 @@ class JudgeControls:
         return updates
 
     def offer_lanes(self, lanes: Sequence[int], chosen: Sequence[int]) -> Updates:
-        """Return UI updates that offer `lanes` as choices."""
+        """Return UI updates that offer `lanes` as choices and select the lanes in `chosen`."""
         choices = [(lane_letter(lane), lane) for lane in lanes]
         return {self.lanes: gr.update(choices=choices, value=list(chosen))}
 
     def switch(self, by_rule: bool) -> Updates:
-        """Return UI updates that show the controls for the reference rule or a judge model."""
+        """Return UI updates that show only the controls for the reference rule or for a judge model."""
         for_models = (self.of_model, self.rubric, self.samples, self.scope)
         return {
             **{control: gr.update(visible=not by_rule) for control in for_models},

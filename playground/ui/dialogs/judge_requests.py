@@ -28,12 +28,13 @@ BY_RULE = (
 MOST_RUNNING = 40
 """Maximum number of concurrent judgments per conversation.
 
-Five judges and their majority vote need 36 judgments for all pairs of four lanes.
+Comparing all six pairs of four lanes takes 36 judgments with a panel of five judges: for each pair, one per
+judge and one for the majority vote.
 """
 
 
 class JudgeRequests:
-    """Builder of judge requests for all visitors to the page. It also starts the judgments."""
+    """Object that builds the judge requests of all visitors and starts the judgments."""
 
     def __init__(self, controller: Controller, settings: Settings) -> None:
         self.controller = controller
@@ -44,14 +45,14 @@ class JudgeRequests:
     # --- Requests ---------------------------------------------------------------------------------
 
     def conversation(self, state: PageState) -> Conversation:
-        """Return the conversation to judge. Raises InputError if there is none."""
+        """Return the conversation to judge. Raises InputError if the page has no messages yet."""
         conversation = self.controller.conversations.current(state)
         if conversation is None or not conversation.turns:
             raise InputError("There is nothing to judge yet: send a message first.")
         return conversation
 
     def read(self, state: PageState, form: JudgeForm) -> list[JudgeRequest]:
-        """Return the requests described by a form: a single request, or one per pair of lanes to compare.
+        """Return the judge requests described by a form. A pairwise comparison yields one per pair of lanes.
 
         Raises:
             InputError: a value or a request is invalid.
@@ -113,11 +114,11 @@ class JudgeRequests:
     # --- Keys and budgets -------------------------------------------------------------------------
 
     def address(self, server: Any) -> str:
-        """Return the server address that an API key belongs to. Raises InputError if it cannot be parsed."""
+        """Return the judge server's normalized address. Raises InputError if the address cannot be parsed."""
         return clean(str(server or "").strip() or self.settings.judge_url)
 
     def has_key(self, state: PageState, server: str) -> bool:
-        """Return whether an API key was entered for a server. Invalid addresses have no key."""
+        """Return whether an API key was entered for a server; False if the address is invalid."""
         try:
             return self.address(server) in state.judging.keys
         except InputError:
@@ -127,7 +128,7 @@ class JudgeRequests:
         """Store the entered API key, if any, for the form's server.
 
         Raises:
-            InputError: the key cannot be sent, or the address cannot be parsed.
+            InputError: the key is too long or contains invalid characters, or the address cannot be parsed.
         """
         if isinstance(key, str) and key.strip():
             if len(key) > KEY_LIMIT:
@@ -135,7 +136,7 @@ class JudgeRequests:
             state.judging.keys[self.address(form.server)] = check_key(Secret(key.strip()))
 
     def budget(self, state: PageState) -> JudgeBudget:
-        """Return the budget of a visitor who has not entered their own API key."""
+        """Return the budget for judging with the configured API keys, per visitor in public mode."""
         if self.settings.public:
             return self.budgets.of(self.controller.visitor(), time.monotonic())
         state.judging.budget = state.judging.budget or self.controller.session.judge_budget()
@@ -163,7 +164,7 @@ class JudgeRequests:
         return "".join(parts)
 
     def _describe_credit(self, state: PageState, judges: tuple[JudgeModel, ...], estimate: Estimate) -> str:
-        """Render a notice about missing API keys, or the remaining budget for the configured keys."""
+        """Render a notice about missing API keys, the visitor's own key or the remaining judging budget."""
         lacking = [lacks for judge in judges if (lacks := without_key(judge))]
         if estimate.calls and lacking:
             return "".join(map(html_verdicts.render_error, lacking))
@@ -186,7 +187,7 @@ class JudgeRequests:
         return sorted(self.controller.session.rubric_names(), key=lambda name: (name != "single", name))
 
     def propose(self, state: PageState, conversation: Conversation, turn: int) -> JudgeForm:
-        """Return the initial form for a turn. The judge is the last one entered or the configured default."""
+        """Return the initial form for a turn, with the judge last entered or the configured one."""
         own = self.settings.judge_model
         by_rule = own in (None, REFERENCE) and self.controller.session.has_known_answer(conversation, turn)
         return JudgeForm(
@@ -224,7 +225,7 @@ class JudgeRequests:
         return "" if own is None or own == REFERENCE else own
 
     def _judges_of(self, conversation: Conversation, turn: int, verdict: Verdict) -> str:
-        """Return a verdict's judge, or its panel's judges with their servers, as a user would enter them."""
+        """Return the text that a user would enter to select the verdict's judge or its panel's judges."""
         recorded = self.controller.session.all_verdicts(conversation.id).get(turn, ())
         here = {each.id: each for each in recorded}
         members = [here[id] for id in verdict.panel if id in here]
@@ -244,7 +245,7 @@ def read_turn(conversation: Conversation, turn: Any) -> int:
 
 
 def _read_lanes(lanes: Any, there: tuple[int, ...], turn: int) -> tuple[int, ...]:
-    """Return the chosen lanes. Raises InputError unless all of them have an answer."""
+    """Return the chosen lanes. Raises InputError if none is chosen or a chosen lane has no answer."""
     if not there:
         raise InputError(f"Turn {turn + 1} has no answer yet: wait for it, or choose another turn.")
     chosen = tuple(lane for lane in there if lane in lanes) if isinstance(lanes, list) else ()

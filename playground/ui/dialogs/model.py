@@ -19,7 +19,7 @@ from playground.ui.page.state import PageState
 
 PRECISIONS = [("auto", "auto"), ("4 bit", "4bit"), ("full", "none")]
 IDLE_PERIOD, LOADING_PERIOD = 4.0, 0.4
-"""Update intervals of the dialog in seconds: when idle, and while a model is loading."""
+"""Intervals in seconds at which the dialog is updated: when idle, and while a model is loading."""
 
 # The model label's element contains a button; clicks outside that button are ignored.
 ON_CLICK = """
@@ -92,7 +92,7 @@ class ModelLoadingDialog(ModelDialog):
             session: session that provides the model's status.
             model_switch: object that loads models.
             state: the page's state, in which `preset` is the preset being loaded by this page.
-            waiting: the timer to start when the model has changed. The timer updates the page's lanes and
+            waiting: the timer to start when the model has changed. Its handler updates the page's lanes and
                 model label.
         """
         self.model_switch = model_switch
@@ -173,7 +173,10 @@ class ModelLoadingDialog(ModelDialog):
     # --- Handlers ---------------------------------------------------------------------------------
 
     def on_base(self, source: Any, precision: Any) -> Updates:
-        """Load another base model. The field keeps its text in case loading fails."""
+        """Load another base model.
+
+        The field is not cleared, so that the user can correct it if loading fails.
+        """
 
         def act() -> Updates:
             self.model_switch.load_base(source, precision)
@@ -182,7 +185,10 @@ class ModelLoadingDialog(ModelDialog):
         return self.attempt(act)
 
     def on_adapter(self, source: Any, name: Any) -> Updates:
-        """Load another adapter. The fields keep their text in case loading fails."""
+        """Load another adapter.
+
+        The fields are not cleared, so that the user can correct them if loading fails.
+        """
 
         def act() -> Updates:
             self.model_switch.load_adapter(source, name)
@@ -211,7 +217,7 @@ class ModelLoadingDialog(ModelDialog):
         return self._render()
 
     def on_tick(self, state: PageState, is_open: Any, seen: Any, listed: Any = "") -> Updates:
-        """Show loading progress, and update this page if the model was changed from any page.
+        """Show loading progress, and update this page if the model was changed, from this page or another.
 
         Args:
             state: the page's state.

@@ -20,11 +20,11 @@ from playground.ui.page.controller import Controller, LaneSettings, PromptPrevie
 from playground.ui.page.state import PageState
 
 NEXT = "next"
-"""Dropdown value for the next message's prompt. Earlier prompts are identified by turn index."""
+"""Dropdown value that selects the next message's prompt. Values for earlier prompts are turn indices."""
 
 
 class PromptDialog(Dialog):
-    """Dialog that shows one of a lane's prompts, with a list for choosing a different prompt."""
+    """Dialog that shows one of a lane's prompts and a list of the lane's other prompts."""
 
     def __init__(self, controller: Controller) -> None:
         self._prompts, self._conversations = controller.prompts, controller.conversations

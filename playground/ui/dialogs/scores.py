@@ -29,18 +29,18 @@ VOTES = (
     ("Blind votes", "The lane names were hidden from the voter.", True),
     ("Open votes", "The lane names were visible to the voter.", False),
 )
-"""The two vote sections, as (title, description, blind) tuples. `blind` is True for blind votes."""
+"""The two vote sections, as (title, description, blind) tuples. `blind` is True for blind-mode votes."""
 
 
 class ScoresDialog(HtmlDialog):
-    """Dialog that shows scores by judge and rubric, and conversations where votes and judges disagree."""
+    """Dialog that shows scores by judge and rubric, and lists disagreements between votes and judges."""
 
     def __init__(self, session: Session, controller: Controller, public: bool) -> None:
         """Create the hidden dialog.
 
         Args:
             session: session that provides the verdicts.
-            controller: controller that provides the history's owner and the adapters.
+            controller: controller that provides the adapters and the owner of the user's conversations.
             public: whether to count only conversations shown on this page.
         """
         self.session, self.controller, self.public = session, controller, public
@@ -85,7 +85,7 @@ class ScoresDialog(HtmlDialog):
     # --- Content ----------------------------------------------------------------------------------
 
     def _render(self, state: PageState) -> str:
-        """Render the scores of all judges."""
+        """Render the scores from votes and from all judges."""
         conversations = {each.id: each for each in self._find_conversations(state)}
         sections = [
             self._render_votes(conversations)
@@ -100,7 +100,7 @@ class ScoresDialog(HtmlDialog):
         return note + ("".join(sections) or html_scores.NOTHING)
 
     def _find_conversations(self, state: PageState) -> list[Conversation]:
-        """Return the conversations with verdicts. A conversation still in blind mode is excluded."""
+        """Return the conversations with votes or verdicts, except the page's own while in blind mode."""
         if self.public:
             judged = self.session.list_judged(ids=state.own)
         else:
@@ -128,7 +128,11 @@ class ScoresDialog(HtmlDialog):
 
 
 def _keep_votes(conversations: Iterable[Conversation], blind: bool) -> list[Conversation]:
-    """Return the conversations with only their blind votes or, if `blind` is False, only their open votes."""
+    """Return copies of the conversations without verdicts by judges and with only one kind of vote.
+
+    If `blind` is True, only votes cast in blind mode are kept; otherwise, only votes cast with visible lane
+    names.
+    """
 
     def counts(verdict: Verdict) -> bool:
         return verdict.judge == HUMAN and verdict.blind == blind

@@ -1,7 +1,7 @@
 """Keyboard shortcuts: their keys and buttons, and the list of shortcuts shown in a dialog.
 
-Plain data, independent of Gradio. Letter keys are combined with Alt, avoiding combinations that open a
-browser menu. A shortcut clicks the actual button, so it has no effect while that button is disabled.
+Plain data, independent of Gradio. Letter keys are pressed together with Alt. Combinations that open a browser
+menu are not used. A shortcut clicks the actual button, so it has no effect while that button is disabled.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from playground.ui.page.state import LANES
 
 @dataclass(frozen=True, kw_only=True)
 class Shortcut:
-    """A keyboard shortcut, with its key and action."""
+    """A keyboard shortcut: its key, and the element that it clicks or focuses."""
 
     key: str
     """The `KeyboardEvent.code` of the key, which is pressed together with Alt."""
@@ -26,9 +26,9 @@ class Shortcut:
     action: str
     """Description of the action, shown in the list of shortcuts."""
     click: str = ""
-    """CSS selector of the button to click."""
+    """CSS selector of the button to click; "" if the shortcut only moves the focus."""
     focus: str = ""
-    """CSS selector of the element to focus, if there is no button to click."""
+    """CSS selector of the element to focus; "" if the shortcut clicks a button."""
 
 
 def _assign(letter: str, action: str, click: str = "", focus: str = "") -> Shortcut:

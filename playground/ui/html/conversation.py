@@ -79,7 +79,7 @@ def render_turns(
         turns: indices of the turns to render.
         cards: adapter cards by name, used to look up labels.
         note: placeholder for answers that have no text yet.
-        blind: whether to hide everything that would identify the lane.
+        blind: whether to hide everything that would reveal the lane's recipe.
         marks: safe HTML to insert below each answer (for example, a judge's scores), keyed by turn index.
     """
     answers = [turn.answers[lane] if lane < len(turn.answers) else None for turn in conversation.turns]
@@ -150,7 +150,7 @@ def _render_answer(answer: Answer, note: str) -> str:
 
 
 def split_answer(answer: Answer) -> Thinking:
-    """Split an answer into reasoning and final text, even if the reasoning's opening tag is in the prompt."""
+    """Split an answer into reasoning and final text. The reasoning's opening tag may be in the prompt."""
     prompt = answer.request.prompt if answer.request else None
     opened = prompt is not None and opens_thinking(prompt.text.removesuffix(prompt.prefill))
     return split_thinking(answer.text, opened and bool(answer.text))
@@ -170,7 +170,7 @@ def _render_thinking(split: Thinking, ended: bool) -> str:
 
 
 def _render_below(conversation: Conversation, lane: int, number: int, answer: Answer, blind: bool) -> str:
-    """Render the warnings and buttons below an answer, or nothing while the answer is being generated."""
+    """Render the warnings and buttons below an answer; "" while the answer is being generated."""
     if not answer.reply.finish:
         return ""
     last = number == len(conversation.turns) - 1
@@ -211,5 +211,5 @@ def escape_attribute(text: str) -> str:
 
 
 def render_rest(answer: Answer, name: str) -> str:
-    """Render the text generated after the end of an answer, as dialog content."""
+    """Render the text that the model generated past the end of the displayed answer, as dialog content."""
     return f"<h3>{reveal_plain(name)}</h3>{html_diff.render_after_stop(answer.reply)}"

@@ -13,7 +13,7 @@ from playground.ui.html.text import escape, format_number
 
 
 def render_facts(draft: Draft) -> str:
-    """Render a summary of the set in the editor: description, enabled demonstrations, and save status."""
+    """Render a summary of the edited set: description, enabled demonstrations, and unsaved changes."""
     source = draft.source
     facts = [f"{len(draft.demos.demos)} of {len(draft.cards)} demonstrations enabled"]
     if draft.edited:
@@ -32,8 +32,8 @@ def render_cards(
     Args:
         draft: the set in the editor.
         costs: number of tokens in each demonstration; None if unknown.
-        other: a set to compare with. Each of its demonstrations is shown next to the card with the same
-            query.
+        other: a set to compare with. Each demonstration in this set is shown next to the draft's card with
+            the same query, if there is one.
         editing: index of the card being edited.
     """
     if draft.source.whole:

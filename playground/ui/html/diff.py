@@ -1,4 +1,4 @@
-"""HTML for inspecting answers: differences, warnings, and text generated after the end of an answer.
+"""HTML for inspecting answers: differences, warnings, and text generated past the end of an answer.
 
 Pure functions, independent of Gradio. Model output is escaped by the functions in `text`. Nothing is conveyed
 by color alone: elements with the class "unseen" contain text for screen readers.
@@ -43,7 +43,7 @@ def _render_side(stretches: Sequence[Stretch], names: tuple[str, str], which: st
 
 
 def render_similarity(found: Diff) -> str:
-    """Describe the similarity of two answers in one sentence. Only exact matches are called identical."""
+    """Describe the similarity of two answers in one sentence. Only equal answers are called identical."""
     if all(mark == "same" for _, mark in (*found.left, *found.right)):
         return '<p class="similarity">The two answers are identical.</p>'
     share = min(int(100 * found.similarity), 99)
@@ -66,7 +66,7 @@ def render_findings(found: Sequence[Finding]) -> str:
 
 
 def render_after_stop(reply: Reply) -> str:
-    """Render the text generated after the end of the displayed answer."""
+    """Render the text that the model generated past the end of the displayed answer."""
     came = text_after(reply)
     if not reply.finish:
         body = '<p class="notice">The answer is still being written.</p>'

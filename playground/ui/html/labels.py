@@ -41,13 +41,13 @@ def decoding(sampling: Sampling) -> str:
 
 
 def placeholder(name: str, sentence: str, error: str | None = None) -> str:
-    """Render the description of an empty lane. If the lane cannot be used, the error is included."""
+    """Render a lane's description, shown while the lane is empty, and the error if it cannot be used."""
     notice = f'<div class="notice error">{_html(error)}</div>' if error else ""
     return f'<div class="about"><strong>{_html(name)}</strong><p>{_html(sentence)}</p>{notice}</div>'
 
 
 def hidden_lanes(shown: int, hidden: int) -> str:
-    """Render the notice for a conversation with more lanes than the page."""
+    """Render the notice that some of the conversation's lanes are not shown on the page."""
     return (
         f"<p>Showing {shown} of this conversation\u2019s {shown + hidden} lanes. The next message continues "
         "only the lanes shown, in a new conversation. Press Differences to read the other answers.</p>"
@@ -67,7 +67,8 @@ def status_line(reply: Reply | None, note: str = "", blind: bool = False, ended:
         reply: the answer; None if there is none yet.
         note: text shown instead of the status until the first token is generated.
         blind: whether to hide the weights and the prompt length, which could identify the lane.
-        ended: key of an answer that has just finished. The page then announces the answer to screen readers.
+        ended: key of an answer that has just finished, which makes the page announce the answer to screen
+            readers; "" for no announcement.
     """
     if reply is None:
         return '<div class="figures" data-finish="">&nbsp;</div>'
@@ -114,7 +115,8 @@ def _count(number: int, thing: str) -> str:
 def model_chip(status: Status) -> str:
     """Render the model label, a button that opens the model dialog.
 
-    The label shows a progress bar while the model is loading, and then the model's size and device.
+    While the model is loading, the label shows a progress bar. After that, it shows the model's size and
+    device.
     """
     if status.state == "failed":
         return _chip("failed", f'<span role="alert">{_html(status.note)}</span>')

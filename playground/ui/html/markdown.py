@@ -1,7 +1,7 @@
 """Render untrusted Markdown from models and users as HTML, without any active or hidden content.
 
 markdown-it parses the text with raw HTML disabled. Syntax that could fetch or hide content is also disabled:
-images, character references and link definitions are shown as source text, and every link shows its URL as a
+images, character references and link definitions are shown as source text. Every link shows its URL as a
 tooltip.
 """
 
@@ -23,7 +23,7 @@ LONGEST = 20_000
 times per second would be too slow.
 """
 _DEEP = re.compile(r"(?m)^(?:[ \t]*(?:[>*+-]|\d{1,9}[.)])){15}")
-"""Matches nesting that exceeds markdown-it's limit. Beyond this limit, markdown-it drops content."""
+"""Matches text nested more deeply than markdown-it's limit, beyond which markdown-it drops content."""
 
 
 @lru_cache(maxsize=512)  # only the latest messages on a page change

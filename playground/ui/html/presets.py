@@ -64,7 +64,7 @@ def _render_row(offer: Offer, running: str | None, loading: str | None) -> str:
 
 
 def _render_button(offer: Offer, runs: bool, loading: str | None, note: str) -> str:
-    """Render a preset's Load button. If disabled, the button stays focusable and has an explanation."""
+    """Render a preset's Load button. A disabled button stays focusable and shows why it is disabled."""
     label = "Load"
     if offer.preset.name == loading:
         label = "Loading\u2026"
@@ -107,7 +107,7 @@ def _render_facts(offer: Offer) -> str:
 
 
 def _list_notes(offer: Offer) -> list[tuple[str, str]]:
-    """Return notes to read before loading a preset, as (CSS class, HTML) pairs."""
+    """Return notes that users should read before loading a preset, as (CSS class, HTML) pairs."""
     notes = []
     if not offer.fits:
         notes.append(

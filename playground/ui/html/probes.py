@@ -26,7 +26,7 @@ CATEGORIES = {
     "refusal-then-rephrase": "Refusal, then rephrased",
     "reference-to-turn-1": "Referring back to message 1",
 }
-"""Labels for categories whose label differs from their name."""
+"""Labels for categories that are not simply labeled with their capitalized name."""
 
 
 def label_file(stem: str) -> str:
@@ -43,7 +43,8 @@ def label_category(category: str) -> str:
 def order_probes(probes: Sequence[Probe], base: str) -> list[Probe]:
     """Sort probes by file and category, both in order of first appearance.
 
-    Probes about the pocket world come first for the pocket model and last for all other models.
+    Probes about the fictional world that the pocket model was trained on come first if the pocket model is
+    loaded, and last otherwise.
     """
     first = same_model(base, POCKET)
     kinds = list(dict.fromkeys((probe.file, probe.category) for probe in probes))
@@ -57,7 +58,10 @@ def order_probes(probes: Sequence[Probe], base: str) -> list[Probe]:
 
 
 def filter_probes(probes: Sequence[Probe], kind: str, words: str) -> list[Probe]:
-    """Return the probes of a kind (file stem, "stem/category" or "" for all) containing every search word."""
+    """Return the probes of the given kind whose text contains every search word.
+
+    The kind is a file stem, "stem/category", or "" for all probes.
+    """
     wanted = words.lower().split()
     found = []
     for probe in probes:
@@ -118,7 +122,7 @@ def _render_card(probe: Probe) -> str:
 
 
 def _render_references(probe: Probe) -> str:
-    """Render the reference answers, collapsed so that they do not bias the user's judgment."""
+    """Render a probe's reference answers, collapsed so that they do not bias the user's judgment."""
     if not any(probe.reference):
         return ""
     answers = "".join(

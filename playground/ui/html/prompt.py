@@ -47,7 +47,7 @@ def render_meter(
 
     Args:
         context: context length in tokens, shared by prompt and answer; None while the model is loading.
-        room: number of tokens to reserve for the answer.
+        room: maximum number of new tokens, shown as space reserved for the answer.
     """
     if tokens is None or context is None:
         words = "Tokens are counted once the model is loaded"
@@ -90,8 +90,8 @@ def render_prompt(
     Args:
         tokens: the prompt's tokens; None while the model is loading.
         show_tokens: whether to mark each token and show its id.
-        retrieved: the demonstrations retrieved for the message. Their labels show the position in the set and
-            the matched words.
+        retrieved: the demonstrations retrieved for the message. The label of each shows its position in the
+            set and the words it shares with the message.
         ends: the EOS tokens and stop sequences that end the answer.
     """
     parts = prompt.parts or (Part(kind="text", end=len(prompt.text)),)
@@ -120,7 +120,7 @@ def render_prompt(
 
 
 def _label_part(part: Part, count: int | None, retrieved: Sequence[SelectedDemo]) -> str:
-    """Return a prompt part's label: kind and number, plus retrieval match and token count if available."""
+    """Return a prompt part's label: kind, number, and, if available, retrieval match and token count."""
     label = part.kind if part.number is None else f"{part.kind} {part.number}"
     if part.kind == "demonstration" and part.number is not None and part.number <= len(retrieved):
         label += f" · {_describe_retrieval(retrieved[part.number - 1])}"
@@ -140,7 +140,7 @@ STOP_LABELS: Mapping[str, str] = {"own": "Own header and fence", "paper": "Paper
 
 
 def describe_stop_rule(prompt: Prompt) -> str:
-    """Return a suffix that shows a prompt's stop rule; "" if the format has no stop rule."""
+    """Return a title suffix that names the prompt's stop rule; "" if the format has no stop rule."""
     if not prompt.stop.headers:
         return ""
     return f" \u00b7 Stop rule: {STOP_LABELS.get(prompt.stop.name, 'not recorded')}"
@@ -154,7 +154,7 @@ def _describe_retrieval(choice: SelectedDemo) -> str:
 
 
 def _render_tokens(text: str, tokens: Sequence[Token], start: int, end: int) -> str:
-    """Render the tokens starting in [start, end), each with the text up to the next token."""
+    """Render the tokens that start in text[start:end], each with the text up to the next token."""
     placed = [token for token in tokens if token.start is not None]
     begins = [token.start or 0 for token in placed]
     written = []

@@ -88,7 +88,11 @@ def _render_pair(pair: PairRecord, cards: Cards) -> str:
 
 
 def _render_share_row(label: str, share: Share, bold: bool = False) -> str:
-    """Render the first variant's win rate. The bar is mirrored so that it points toward the winner."""
+    """Render the first variant's win rate as a table row with a bar.
+
+    The bar's scale is reversed, so that the point lies on the side of the variant that wins more often: the
+    first variant is shown on the left, the second on the right.
+    """
     low, high = share.interval
     value = share.value
     figure = "\u2013" if value is None else f"{value:.0%}"
@@ -103,7 +107,7 @@ def _render_share_row(label: str, share: Share, bold: bool = False) -> str:
 def render_bar(
     value: float | None, interval: tuple[float, float] | None, scale: tuple[float, float] = (0.0, 1.0)
 ) -> str:
-    """Render a value and its confidence interval as a bar, without numbers."""
+    """Render a bar that shows a value and its confidence interval graphically, without numbers."""
     low, high = scale
 
     def place(figure: float) -> float:

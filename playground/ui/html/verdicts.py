@@ -36,7 +36,7 @@ JUDGING = "judging\u2026"
 
 
 def choice_of(verdict: Verdict, pair: tuple[int, int]) -> Choice:
-    """Return the choice recorded by a vote. `pair` contains the lanes shown as A and B."""
+    """Return the choice recorded by a vote. Choices "A" and "B" stand for the two lanes in `pair`."""
     if verdict.winner is not None:
         return "A" if verdict.winner == pair[0] else "B"
     return "tie" if verdict.outcome == "tie" else "both-bad"
@@ -46,7 +46,7 @@ def render_vote_status(chosen: str | None, blind: bool, locked: bool) -> str:
     """Render the text before the vote buttons.
 
     Args:
-        chosen: the label of the user's vote, if any.
+        chosen: label of the user's vote; None if the user has not voted.
         blind: whether the lanes' names are hidden.
         locked: whether the vote can no longer be changed.
     """
@@ -108,8 +108,8 @@ def render_marks(
 def latest(verdicts: Sequence[Verdict]) -> list[Verdict]:
     """Return the latest verdict for each request.
 
-    If the latest verdict is unsettled, the latest settled verdict for the same request precedes it in the
-    result.
+    If the latest verdict has no outcome yet or failed, the latest settled verdict for the same request is
+    returned too, in front of it.
     """
     kept: dict[tuple[object, ...], list[Verdict]] = {}
     for verdict in verdicts:

@@ -18,7 +18,7 @@ from playground.ui.page.votes import Votes
 
 
 class Actions:
-    """Visibility logic for other features' components, based on the available actions."""
+    """Component that shows or hides rows and buttons, depending on which actions are available."""
 
     def __init__(
         self,
@@ -47,7 +47,8 @@ class Actions:
             probe_row: row shown while a probe is playing.
             votes: row shown when there are two answers to compare.
             judge: judge dialog, whose buttons for cancelling judgments are shown or hidden.
-            address: hidden text boxes, updated when the number of lanes or the probe changes.
+            address: hidden text boxes for the page address, updated when the number of lanes or the probe
+                changes.
             hidden_lanes: notice shown if the conversation has more lanes than the page.
         """
         self.controller = controller
@@ -96,7 +97,7 @@ class Actions:
         }
 
     def _draw_hidden_lanes(self, state: PageState) -> Update:
-        """Return the UI update for the notice about conversation lanes not shown on the page."""
+        """Return the UI update for the notice that the page does not show all lanes of the conversation."""
         current = self.controller.conversations.current(state)
         hidden = count_hidden_lanes(state, current) if current else 0
         notice = html_labels.hidden_lanes(state.lanes, hidden) if hidden else ""
@@ -105,7 +106,7 @@ class Actions:
     def draw_buttons(self, streaming: bool) -> Updates:
         """Return UI updates that show either Send or Stop.
 
-        While answers are being generated, CSS dims all other unavailable controls, and their handlers reject
-        requests.
+        Other controls that are unavailable during generation need no updates: CSS dims them, and their
+        handlers reject requests.
         """
         return {self.send: gr.update(visible=not streaming), self.stop: gr.update(visible=streaming)}

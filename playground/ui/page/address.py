@@ -1,4 +1,4 @@
-"""Sync the page's settings with the address bar and the shareable link."""
+"""Synchronize the page's settings with the address bar and the shareable link."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class Address:
         self.link = self._hidden_textbox("link")
         """Query string containing all settings."""
         self.kept = self._hidden_textbox("kept")
-        """Query string of the non-default settings, shown in the address bar and used to restore the page."""
+        """Query string of the non-default settings, kept in the address bar so that a reload restores it."""
         self.moved = self._hidden_textbox("moved")
-        """Value that changes whenever the number of lanes or the probe changes."""
+        """Text that depends on the number of lanes and the probe. A change triggers an update of the link."""
 
     def _hidden_textbox(self, id: str) -> gr.Textbox:
         return gr.Textbox("", visible="hidden", elem_id=id, elem_classes="nowhere", container=False)
@@ -69,7 +69,7 @@ class Address:
         say("Link copied. It includes the lanes, decoding parameters and probe, but no messages.")
 
     def draw_moved(self, state: PageState) -> Updates:
-        """Return UI updates to send after the number of lanes or the probe has changed."""
+        """Return UI updates that trigger an update of the link if the lane count or the probe has changed."""
         return {self.moved: f"{state.lanes} {state.probe or ''}"}
 
     # --- From the controls to a link --------------------------------------------------------------------

@@ -23,7 +23,7 @@ from playground.ui.page.state import LANES, PageState
 
 
 class PageDrawing(Protocol):
-    """Protocol for redrawing a conversation after its lanes have been rearranged."""
+    """Protocol for an object that redraws a conversation after its lanes have been rearranged."""
 
     def draw(self, state: PageState, values: Values | None = None) -> Updates:
         """Return UI updates for all components that show the conversation."""
@@ -185,7 +185,8 @@ def _refuse_while_blind(state: PageState) -> None:
 def _move_leader(mode: Any, order: Sequence[int]) -> str:
     """Return the history mode to use after the lanes have been reordered.
 
-    The lane that a shared mode refers to may have been moved or removed.
+    A shared mode contains the number of the lane whose history is shared. If that lane has moved, its new
+    number is used; if it has been removed, the mode becomes "own".
     """
     name, _, leader = str(mode).partition("-")
     if not leader:
@@ -194,7 +195,7 @@ def _move_leader(mode: Any, order: Sequence[int]) -> str:
 
 
 def swap(lane: int, lanes: int) -> list[int]:
-    """Return the lane order after swapping `lane` with the next lane. The first lane follows the last."""
+    """Return the lane order after swapping `lane` with the next lane, or the last lane with the first."""
     order = list(range(lanes))
     other = (lane + 1) % lanes
     order[lane], order[other] = order[other], order[lane]
@@ -202,13 +203,13 @@ def swap(lane: int, lanes: int) -> list[int]:
 
 
 def duplicate(lane: int, lanes: int) -> list[int]:
-    """Return the order of `lanes` lanes after duplicating `lane`."""
+    """Return the lane order after duplicating `lane`, given `lanes` lanes."""
     order = list(range(lanes))
     return [*order[: lane + 1], lane, *order[lane + 1 :]]
 
 
 def remove(lane: int, lanes: int) -> list[int]:
-    """Return the order of `lanes` lanes after removing `lane`.
+    """Return the lane order after removing `lane`, given `lanes` lanes.
 
     Raises:
         InputError: `lane` is the only lane.

@@ -84,7 +84,7 @@ class Composer:
         self.stop = gr.Button("Stop", variant="stop", min_width=88, scale=0, visible=False, elem_id="stop")
 
     def compose_prefill(self) -> None:
-        """Add the field for the prefill, the text with which every answer starts."""
+        """Add the field for the prefill, which is the text with which every answer starts."""
         self.prefill = gr.Textbox(
             "",
             label="Start the answer with",
@@ -127,7 +127,7 @@ class Composer:
         yield from self._send(values[self.box], state, values, {self.box: ""})
 
     def on_example(self, text: str) -> Callable[..., Iterator[Updates]]:
-        """Return the handler for an example button. The handler leaves the message box unchanged."""
+        """Return a handler that sends an example message. It leaves the text in the message box unchanged."""
 
         def handler(state: PageState, values: Values) -> Iterator[Updates]:
             yield from self._send(text, state, values, {})

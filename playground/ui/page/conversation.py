@@ -43,7 +43,7 @@ class ConversationView:
         Args:
             controller: controller that provides the conversation.
             public: whether public mode is on; if so, the history is hidden.
-            address: hidden text boxes, one of which contains the conversation's id.
+            address: hidden text boxes for the page address, one of which contains the conversation's id.
         """
         self.controller, self.address = controller, address
         self._public = public
@@ -98,11 +98,11 @@ class ConversationView:
             lanes: lanes in which the turns are shown.
             arrangement: controls that depend on the number of lanes.
             decoding: decoding controls, set when a conversation is reopened.
-            actions: action rows and buttons, whose visibility depends on the conversation.
+            actions: action rows and buttons, shown or hidden depending on the conversation.
             box: message box.
             judge: judge dialog, which can be opened from an answer.
             prompt_dialog: dialog that shows an answer's prompt.
-            after: dialog that shows the text generated after the end of an answer.
+            after: dialog that shows the text generated past the end of an answer.
         """
         self.lanes, self.arrangement, self.decoding, self.actions = lanes, arrangement, decoding, actions
         self.box, self.judge, self.prompt_dialog, self.after = box, judge, prompt_dialog, after
@@ -156,7 +156,7 @@ class ConversationView:
         raise InputError("This button no longer exists: reload the page.")
 
     def on_new(self, state: PageState, values: Values) -> Updates:
-        """Start a new conversation, keeping the message box and the lanes unchanged."""
+        """Start a new conversation. The message box and the lanes' controls keep their values."""
 
         def act() -> Updates:
             self.controller.conversations.new(state)
@@ -198,7 +198,7 @@ class ConversationView:
     # --- Updates: the page --------------------------------------------------------------------------
 
     def draw(self, state: PageState, values: Values | None = None) -> Updates:
-        """Return UI updates that show the current conversation, leaving the controls unchanged.
+        """Return UI updates that show the current conversation. The lanes' controls are left unchanged.
 
         Args:
             state: the page's state.
@@ -218,7 +218,7 @@ class ConversationView:
         return updates
 
     def draw_opened(self, state: PageState) -> Updates:
-        """Return UI updates that show a recorded conversation and apply its latest lanes and decoding."""
+        """Return UI updates that show a recorded conversation and set the controls to match its lanes."""
         conversation = self.controller.conversations.require_current(state)
         return {**self.set_controls(state, conversation), **self.draw(state)}
 
@@ -244,7 +244,7 @@ class ConversationView:
     # --- Updates: turns -----------------------------------------------------------------------------
 
     def draw_all_turns(self, state: PageState) -> Updates:
-        """Return UI updates for all turns in all lanes, or {} on a page without turns."""
+        """Return UI updates for all turns in all lanes, or {} if the page shows no turns."""
         conversation = self.controller.conversations.current(state)
         updates: Updates = {}
         if conversation is not None and (turns := len(conversation.turns)):

@@ -23,7 +23,7 @@ class Decoding:
     """
 
     def __init__(self, lanes: Lanes, most: int | None) -> None:
-        """Prepare the controls, to be added to the page by the `compose_*` methods.
+        """Create the controls object. The `compose_*` methods add the components to the page.
 
         Args:
             lanes: all lanes, each of which has its own decoding controls.
@@ -74,7 +74,7 @@ class Decoding:
     # --- Handlers -----------------------------------------------------------------------------------
 
     def on_linked(self, state: PageState, values: Values) -> Updates:
-        """Switch to the shared controls, or to per-lane controls initialized with the shared values."""
+        """Switch to the shared controls, or to per-lane controls that start with the shared values."""
         updates: Updates = {}
         for lane in self.lanes.columns:
             updates[lane.own_decoding] = gr.update(visible=not values[self.linked])

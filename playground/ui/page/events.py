@@ -16,7 +16,7 @@ from playground.ui.page.state import PageState
 from playground.ui.server.caller import get_query
 
 EventPayload = dict[str, Any]
-"""Data that a page script attaches to an event, such as which button was pressed."""
+"""Data that a page script attaches to an event, such as the action of the pressed button."""
 
 
 class PageEvents:
@@ -31,10 +31,10 @@ class PageEvents:
         """Store the settings shared by all events.
 
         Args:
-            controller: controller that opens the conversation if an event arrives before the load event.
+            controller: controller that opens the conversation for events that arrive before the load event.
             inputs: inputs of every event.
             outputs: default outputs of an event.
-            refusal: UI updates to send if a handler's conversation cannot be opened.
+            refusal: UI updates to send if the conversation required by a handler cannot be opened.
         """
         self.inputs, self.outputs = inputs, outputs
         self._controller, self._refusal = controller, refusal
@@ -73,7 +73,7 @@ class PageEvents:
     def adapt(
         self, handler: Callable[..., Any], *, with_payload: bool = False, in_conversation: bool = False
     ) -> Callable[..., Any]:
-        """Wrap a handler in a function that Gradio can call. The arguments are the same as for `on`."""
+        """Wrap a handler in a function that Gradio can call. The arguments are those of `on`."""
         streams = inspect.isgeneratorfunction(handler)
 
         def call(values: Values, *payload: EventPayload) -> Any:

@@ -49,7 +49,7 @@ class PageInputs:
             shown: hidden text box with the id of the conversation shown in the browser.
             lanes: all lanes, including hidden lanes.
             decoding: decoding controls shared by all lanes.
-            linked: checkbox that applies `decoding` to all lanes.
+            linked: checkbox that makes all lanes use the controls in `decoding`.
             mode: history mode control.
             prefill: prefill field.
         """
@@ -66,7 +66,7 @@ class PageInputs:
     def components(self) -> set[Any]:
         """The state and the controls.
 
-        If an event's inputs are a set, Gradio passes the handler a dictionary keyed by component.
+        They are returned as a set, because Gradio then passes the handler a dictionary keyed by component.
         """
         return {self.state, *self.controls}
 
@@ -80,7 +80,7 @@ class PageInputs:
         Args:
             state: the page's state.
             values: values by component, as sent by the browser.
-            draw_seed: whether to generate a new seed where the controls are set to do so.
+            draw_seed: whether to generate a new seed for lanes in which "New seed each turn" is checked.
 
         Raises:
             InputError: a value is invalid.
@@ -103,7 +103,7 @@ class PageInputs:
         )
 
     def read_list(self, state: PageState, *values: Any) -> LaneSettings:
-        """Read the settings like `read`, but from positional values in the order of `controls`."""
+        """Read the lane settings from positional values in the order of `controls`, as `read` does."""
         return self.read(state, dict(zip(self.controls, values, strict=True)))
 
     def _read_mode(self, values: Values, lanes: int) -> tuple[HistoryMode, int]:

@@ -1,4 +1,4 @@
-"""The page's lanes, with their columns, controls and context usage meters."""
+"""The lanes of the page, including their columns, controls and context usage meters."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Lanes:
     # --- Handlers -----------------------------------------------------------------------------------
 
     def on_control(self, lane: Lane) -> Callable[..., Updates]:
-        """Return the handler for a lane's controls, which updates the components that depend on them."""
+        """Return the handler for changes to a lane's controls. It updates components that depend on them."""
 
         def handler(state: PageState, values: Values) -> Updates:
             return attempt(
@@ -81,7 +81,7 @@ class Lanes:
         return handler
 
     def on_demos(self, lane: Lane) -> Callable[..., Updates]:
-        """Return the handler for a lane's demonstration set control, which also updates the range of K."""
+        """Return the handler for a lane's demonstration set control. It also updates the range of K."""
 
         def handler(state: PageState, values: Values) -> Updates:
             def act() -> Updates:
@@ -112,7 +112,7 @@ class Lanes:
     # --- Updates ------------------------------------------------------------------------------------
 
     def _draw_lane(self, state: PageState, lane: Lane, values: Values) -> Updates:
-        """Return UI updates for a lane's dependent controls and, if the lane is empty, its description."""
+        """Return UI updates for a lane's dependent controls and, on a page without turns, its description."""
         own = lane_values(lane, values)
         updates: Updates = lane.update_dependent(state, own)
         # Before the load event has opened the conversation, the page merely appears empty. A lane description
@@ -164,7 +164,7 @@ class Lanes:
         return updates
 
     def set_up(self, state: PageState, lane: Lane, spec: str) -> Updates:
-        """Return UI updates that apply a lane spec to a lane and describe the lane."""
+        """Return UI updates that set a lane's controls to match a spec and show the lane's description."""
         return {**lane.set_to(state, spec), lane.live: lane.placeholder(spec, state)}
 
     def refresh_choices(self, state: PageState) -> Updates:

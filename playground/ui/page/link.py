@@ -23,12 +23,12 @@ LANE_LIMIT = 4000
 NUMBER_LIMIT = 40
 NAMES = tuple(name for name in Sampling.__dataclass_fields__)
 SWITCHES = {"linked": "no", "new_seed": "yes"}
-"""Switches and their non-default values. Switches with their default value are omitted from links."""
+"""The non-default value of each on/off setting. Settings with their default value are omitted from links."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecodingSettings:
-    """Decoding parameters of one lane or of all lanes."""
+    """Decoding parameters in a link, which apply to one lane or to all lanes."""
 
     sampling: Sampling = field(default_factory=Sampling)
     new_seed: bool = False
@@ -69,7 +69,7 @@ def write_link(setup: PageSetup) -> str:
 
 
 def _prefix(lane: int) -> str:
-    """Return the prefix for the names of lane-specific parameters."""
+    """Return the prefix for the names of a lane's own parameters, for example "b." for lane 1."""
     return f"{lane_letter(lane).lower()}."
 
 
@@ -131,7 +131,7 @@ def read_link(
 
 
 def _lane_problem(lane: str) -> str:
-    """Return an error message about a lane spec, without its subject; "" if the lane spec is valid."""
+    """Return the predicate of an error message about a lane spec; "" if the lane spec is valid."""
     if len(lane) > LANE_LIMIT:
         return f"is longer than {LANE_LIMIT} characters, so it was ignored."
     try:

@@ -1,4 +1,4 @@
-"""Start the page: handle the load event, track model loading, and apply presets and address settings."""
+"""Start the page: handle the load event, show model loading, and apply presets and address settings."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class PageLoad:
     # --- Presets ------------------------------------------------------------------------------------
 
     def _apply_requested_preset(self, state: PageState) -> Updates:
-        """Apply the preset requested by this page if it is loaded and no answers are being generated."""
+        """Apply the preset requested by this page if it is loaded and all answers are complete."""
         preset = self.controller.catalog.preset()
         if state.preset is None or preset is None or preset.name != state.preset:
             return {}
@@ -146,8 +146,8 @@ class PageLoad:
         """Apply a preset in a new conversation.
 
         One lane uses URIAL with the preset's demonstrations; the other lane uses the preset's adapter or, if
-        the preset has none, the raw base model. The preset's decoding parameters apply to all lanes;
-        parameters not set by the preset are unchanged.
+        the preset has none, the raw base model. The preset's decoding parameters apply to all lanes.
+        Parameters that the preset does not set keep their values.
         """
         self.controller.conversations.new(state)
         state.blind, state.probe = False, None
@@ -161,7 +161,7 @@ class PageLoad:
         return {**self.conversation.draw(state), **updates}
 
     def _describe_preset(self, state: PageState, preset: Preset) -> str:
-        """Describe the setup applied by `set_up_preset`, including adapters that failed to load."""
+        """Describe the setup applied by `set_up_preset`, and name adapters that failed to load."""
         catalog = self.controller.catalog
         labels = {spec: label for label, spec in self.lanes.columns[0].list_presets()}
         lanes = [

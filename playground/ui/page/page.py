@@ -46,7 +46,7 @@ from playground.ui.server.caller import get_owner, get_visitor, get_voter
 
 
 def build_page(session: Session, settings: Settings) -> gr.Blocks:
-    """Build the main page for a session."""
+    """Build the main page for a session, and start prefilling the prompts of the default lanes."""
     controller = Controller(
         session,
         Gate(settings.limits),
@@ -101,7 +101,7 @@ class Page:
         )
 
     def _compose_bottom(self) -> tuple[gr.Row, gr.Row, gr.Row]:
-        """Add everything below the lanes, and return the examples, actions and editing rows."""
+        """Add all components below the lanes. Return the rows with examples, with actions and for editing."""
         composer, conversation = self.composer, self.conversation
         self.hidden_lanes = gr.HTML("", visible=False, elem_id="hidden-lanes", elem_classes="above")
         with gr.Row(elem_id="examples", elem_classes="above") as examples:

@@ -16,7 +16,7 @@ from playground.ui.page.state import PageState
 class ProbeRow:
     """The probe row. Must be created inside a `gr.Blocks` context.
 
-    The page connects the row's buttons.
+    The row's buttons are connected by `ProbePlayer`.
     """
 
     def __init__(self, controller: Controller) -> None:

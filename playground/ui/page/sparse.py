@@ -23,7 +23,7 @@ class SparseBlocks(gr.Blocks):
     async def postprocess_data(
         self, block_fn: BlockFunction, predictions: list[Any] | dict[Any, Any], state: SessionState | None
     ) -> list[Any]:
-        """Process changed outputs as usual, and send Gradio's "no change" update for all others."""
+        """Process the changed outputs as Gradio does, and send its "no change" update for all others."""
         outputs: list[Block] = list(block_fn.outputs)
         changed = changed_outputs(outputs, predictions)
         if not changed:
@@ -50,7 +50,7 @@ class SparseBlocks(gr.Blocks):
 def sent_again(output: Block, prediction: Any, state: SessionState | None) -> dict[str, Any] | None:
     """Return the update to send to the browser if it leaves all of the component's properties unchanged.
 
-    Recreating the component is then unnecessary, because Gradio would use the same arguments.
+    In that case, the component need not be recreated, because its arguments would be the same.
 
     Returns:
         The update for the browser, or None if the component must be recreated.
@@ -77,8 +77,8 @@ def changed_outputs(outputs: list[Block], predictions: Any) -> list[Block]:
     """Return the outputs present in the dictionary returned by a handler.
 
     Returns:
-        The outputs, or [] if `predictions` is not a dictionary keyed by component or contains a component
-        that is not an output. In the latter case, Gradio raises an error.
+        The outputs, or [] if `predictions` is not a dictionary keyed by component, or if one of its keys is
+        not an output, for which Gradio raises an error.
     """
     if not isinstance(predictions, dict) or not all(isinstance(key, Block) for key in predictions):
         return []

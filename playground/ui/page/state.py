@@ -31,17 +31,17 @@ class DemonstrationsState:
 
 @dataclass
 class VotingState:
-    """The voter and the two lanes being compared."""
+    """State of voting: the voter, and the two lanes being compared."""
 
     voter: str | None = None
-    """The voter's id, used if the browser sends no voter cookie."""
+    """Fallback voter id for browsers that send no voter cookie."""
     pair: tuple[int, int] = (0, 1)
     """The two lanes being compared."""
 
 
 @dataclass
 class JudgingState:
-    """The values entered in the judge dialog and the most recently rendered verdicts."""
+    """State of judging: values entered in the judge dialog, and which verdicts were rendered last."""
 
     keys: dict[str, Secret] = field(default_factory=dict)
     """API keys by server address. The keys are not stored anywhere else."""
@@ -60,16 +60,16 @@ class PageState:
     shown: tuple[int, ...] = ()
     """Number of turns on the page, followed by the displayed version of each answer in the last turn."""
     branch: Conversation | None = None
-    """A branch of another conversation. It is not recorded until a message is sent."""
+    """A branch that is not recorded yet. It is recorded when the first message is sent in it."""
     lanes: int = 2
     """Number of visible lanes."""
     loaded: bool = False
-    """Whether the conversation specified in the page address, if any, has been opened."""
+    """Whether the load event has been handled, which opens the conversation specified in the page address."""
     streaming: bool = False
     editing_turn: int | None = None
-    """Index of the turn whose message is being edited. Sending the message creates a branch at this turn."""
+    """Index of the turn whose message is being edited. Sending the message branches at this turn."""
     ending: bool = False
-    """Whether answers have finished but have not been rendered in their final form yet."""
+    """True from the start of an answer stream until the final state of its answers has been rendered."""
     blind: bool = False
     """Whether the lanes are shuffled and their names are hidden."""
     preset: str | None = None

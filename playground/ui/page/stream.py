@@ -45,7 +45,7 @@ class AnswerStream:
 
     @property
     def outputs(self) -> list[Any]:
-        """Components updated during streaming, kept to a minimum because each one slows down the browser."""
+        """Components updated during streaming. Their number is kept small, as each slows down the browser."""
         actions, view = self.conversation.actions, self.conversation
         parts = [self.box, actions.send, actions.stop, view.history, view.address.conversation]
         parts += actions.row_outputs
@@ -55,9 +55,9 @@ class AnswerStream:
         """Connect events to a handler that yields UI updates from `run`.
 
         Args:
-            triggers: as in `PageEvents.on`.
+            triggers: see `PageEvents.on`.
             handler: generator function that yields UI updates.
-            options: as in `PageEvents.on`.
+            options: see `PageEvents.on`.
         """
         # Many users can stream at the same time. All streaming events have the same concurrency id and limit,
         # because Gradio applies the lowest limit among events with the same id.
@@ -110,7 +110,7 @@ class AnswerStream:
             yield updates
 
     def _report_unsaved(self, snapshot: Snapshot, before: str | None) -> str | None:
-        """Show a toast when saving starts or stops failing. Return the current error message, if any."""
+        """Show a toast when saving starts to fail or works again. Return the current error, or None."""
         now = self.controller.session.unsaved_reason(snapshot.conversation.id)
         if now is not None and now != before:
             warn(OutsideError(now))

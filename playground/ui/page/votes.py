@@ -36,7 +36,7 @@ class Votes:
 
         Args:
             controller: controller that provides the conversation and the session.
-            browser: function that returns the voter id stored in the browser. Called within a handler.
+            browser: function that returns the voter id stored in the browser. It is called within a handler.
         """
         self.controller = controller
         self.browser = browser
@@ -71,7 +71,7 @@ class Votes:
 
         Args:
             state: the page's state.
-            draw_marks: function that returns UI updates showing the vote marks in all lanes.
+            draw_marks: function that returns UI updates showing the votes and verdicts in all lanes.
             outputs: components updated by `draw_marks`.
         """
         self._draw_marks = draw_marks
@@ -134,7 +134,7 @@ class Votes:
     # --- Drawing ----------------------------------------------------------------------------------
 
     def marks(self, state: PageState, conversation: Conversation, lane: int) -> dict[int, str]:
-        """Return the HTML of the vote marks below a lane's finished answers, keyed by turn index."""
+        """Return the HTML of the votes and verdicts below a lane's answers, keyed by turn index."""
         session = self.controller.session
         verdicts = session.verdicts(conversation)
         running = {judgment.verdict.id for judgment in session.running_judgments(conversation.id)}
@@ -180,7 +180,7 @@ class Votes:
 
 
 def _pairs(state: PageState, conversation: Conversation) -> list[tuple[int, int]]:
-    """Return all pairs of lanes on the page with comparable answers in the last turn."""
+    """Return all pairs of lanes on the page whose answers in the last turn can be compared."""
     if not conversation.turns:
         return []
     return list(combinations(answered_lanes_on_page(state, conversation, len(conversation.turns) - 1), 2))

@@ -1,4 +1,4 @@
-"""The caller of the current handler: login name or IP address, browser id, and page URL."""
+"""Identify the caller of the current handler: login name or IP address, voter id, and page URL."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 SAME_SECONDS = 60.0
 """Period in seconds during which failures at the same code location are logged only once."""
 MAX_LINES = 20
-"""Maximum number of lines logged per `SAME_SECONDS`, for all failures together."""
+"""Maximum number of lines logged in total per period of `SAME_SECONDS`."""
 
 
 def sentence_for(scope: Scope, sentence: str, status: int) -> Response:
@@ -80,7 +80,7 @@ def find_place(error: BaseException) -> str:
 
 
 class OneLineFaults:
-    """Middleware that turns exceptions in the wrapped app into a one-sentence response and a log line."""
+    """Middleware that turns exceptions in the wrapped app into one-sentence responses and log lines."""
 
     def __init__(self, app: ASGIApp, faults: Faults) -> None:
         """Create the middleware.
@@ -113,7 +113,7 @@ class OneLineFaults:
 
 
 class QuietTraceback(ModuleType):
-    """Stand-in for `traceback` in Gradio's modules, which print a stack trace for each malformed call."""
+    """Replacement for `traceback` in Gradio's modules, which otherwise print a traceback per failed call."""
 
     def __init__(self, faults: Faults) -> None:
         """Create the replacement module.
@@ -160,7 +160,8 @@ class OnceAMinute(logging.Filter):
 class OneTraceback(logging.Filter):
     """Logging filter that removes repeated tracebacks.
 
-    A traceback is removed if one from the same code location was logged within the last minute.
+    A traceback is removed if one with the same exception type and code location was logged within the last
+    minute.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -174,7 +175,7 @@ class OneTraceback(logging.Filter):
         self._last: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Remove a repeated traceback from the log record. Always returns True."""
+        """Remove a repeated traceback from the record. Return True, because every record is logged."""
         info = record.exc_info
         error = info[1] if isinstance(info, tuple) else None
         if error is None:

@@ -1,4 +1,4 @@
-"""Password protection: login requirements by path, and limits on failed attempts."""
+"""Password protection: which paths require a login, and limits on failed login attempts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from playground.rate_limits import Rate
 from playground.ui.server.visitors import get_visitor
 
 LOGINS = 10
-"""Maximum number of failed password attempts per minute, per IP address and per known browser."""
+"""Maximum number of failed password attempts per minute, for each IP address and each known browser."""
 KNOWN_BROWSERS = 1_000
 """Maximum number of browsers remembered after a successful login."""
 WITHOUT = frozenset(("/gradio_api/login_check", "/gradio_api/theme.css"))

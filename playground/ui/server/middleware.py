@@ -1,6 +1,6 @@
 """ASGI middleware for every request: headers, host names, allowed paths, request size and event streams.
 
-The layers are plain ASGI so that streams are not buffered. Gradio exposes more than the page needs: every
+All middleware is plain ASGI, so that streams are not buffered. Gradio exposes more than the page needs: every
 handler by name, a description of all handlers, and deep links that write the page's contents to disk. Even
 its "private" handlers can be called by any client that knows their index. All paths not used by the page are
 therefore blocked here, and the page's handlers validate their inputs.
@@ -68,7 +68,7 @@ OPEN_BELOW = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/")
 "/gradio_api/file=" is excluded, because it serves uploads and fetches URLs given in the path.
 """
 UPLOADS = frozenset(("/gradio_api/upload", "/gradio_api/upload_progress"))
-"""Upload paths, blocked in public mode because uploads are disabled there."""
+"""Paths used for uploads. They are blocked in public mode, in which uploads are disabled."""
 
 MOST_NAME = 255
 """Maximum length of a path component in bytes. File systems do not allow longer names."""
@@ -144,7 +144,7 @@ class KnownHosts:
 
 
 def own_names() -> set[str]:
-    """Return this machine's host names on the local network."""
+    """Return the host names by which this machine can be reached on the local network."""
     name = socket.gethostname().lower()
     return {"localhost", name, f"{name}.local", socket.getfqdn().lower()}
 
@@ -198,14 +198,14 @@ class OpenPaths:
 
 
 def _can_be_file(path: str) -> bool:
-    """Return whether `path` is a valid file path. Invalid paths would cause an OS error, not a 404."""
+    """Return whether `path` is a valid file path. Other paths would cause an OS error instead of a 404."""
     names = [name.encode("utf-8", "surrogatepass") for name in path.split("/")]
     short = all(len(name) <= MOST_NAME for name in names) and sum(map(len, names)) <= MOST_PATH
     return short and b".." not in names and "\0" not in path and "\ufffd" not in path
 
 
 class _Stream:
-    """An event stream that hides late disconnects from Gradio and does not report them as failures.
+    """Handler for event streams that hides late disconnects from Gradio and from the failure log.
 
     The page closes a stream as soon as the last message arrives. If Gradio detects the disconnect before it
     has cleaned up the stream, it discards all pending events of the page, including those of its next stream.

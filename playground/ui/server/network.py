@@ -16,15 +16,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 FORWARDED = re.compile(r"x-forwarded-.*|forwarded|x-real-ip|x-original-.*|x-rewrite-url")
 """Headers in which proxies report the client and the original request."""
 GRADIO = re.compile(r"x-gradio-.*|x-direct-url")
-"""Headers from which Gradio reads its own address. The headers are set by Gradio's Node server, which Tandem
-does not use."""
+"""Headers from which Gradio reads the page's address. Tandem does not use the Node server that sets them."""
 HOST = re.compile(r"[a-z0-9.\-]{1,253}(?::\d{1,5})?|\[[0-9a-f:.]{2,45}\](?::\d{1,5})?", re.IGNORECASE)
 WITH_PORT = re.compile(r"\[([0-9a-f:.]+)\](?::\d*)?|([0-9.]+):\d*", re.IGNORECASE)
 """Matches an IPv6 address in brackets, or an IPv4 address with a port."""
 
 
 class TrustedForwards:
-    """Middleware that removes headers describing the page's address, unless added by a trusted proxy."""
+    """Middleware that removes headers describing the page's address, except those set by trusted proxies."""
 
     def __init__(self, app: ASGIApp, proxies: int) -> None:
         """Create the middleware.
@@ -86,8 +85,8 @@ def visitor_of(address: str, forwarded: Sequence[str], proxies: int) -> str:
 
     Returns:
         The IP address; IPv6 addresses are truncated to their /64 prefix. If a proxy's entry is not an IP
-        address (RFC 7239 allows "unknown" and obfuscated names), the address of the connection is used.
-        Otherwise, clients could evade the limits by changing the entry.
+        address (RFC 7239 allows "unknown" and obfuscated names), the address of the connection is used. If
+        such an entry were used, clients could evade the limits by changing it.
     """
     entry = _last_written(forwarded, proxies)
     number = (_address(entry) if entry else None) or _address(address)
@@ -119,6 +118,6 @@ def list_hosts(scope: Scope, proxies: int) -> frozenset[str]:
 
 
 def is_https(scope: Scope, proxies: int) -> bool:
-    """Return whether the browser uses HTTPS, according to this server or a trusted proxy."""
+    """Return whether the browser uses HTTPS, as seen by this server or reported by a trusted proxy."""
     scheme = Headers(scope=scope).get("x-forwarded-proto", "") if proxies else ""
     return "https" in (scope.get("scheme"), scheme)

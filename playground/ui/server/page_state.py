@@ -18,7 +18,7 @@ from gradio.state_holder import SessionState, StateHolder
 
 
 class LeanState(SessionState):
-    """State of one session: its `gr.State` values, and the components modified for this session."""
+    """State of one page session: its `gr.State` values and the components that it has changed."""
 
     def __init__(self, blocks: Blocks) -> None:
         # Gradio's constructor is not called, because it would compute the configurations.
@@ -44,11 +44,11 @@ class LeanState(SessionState):
 
 
 class LeanStates(StateHolder):
-    """Holder of the session states of all open pages."""
+    """Container for the session states of all open pages."""
 
     @classmethod
     def replace(cls, blocks: Blocks) -> None:
-        """Use this class for all future sessions of `blocks`. The app must already have been launched."""
+        """Replace Gradio's state holder of `blocks` with this class. The app must have been launched."""
         states = cls()
         states.set_blocks(blocks)
         blocks.app.state_holder = states

@@ -1,9 +1,9 @@
 """Validation of request bodies before Gradio reads them.
 
 Gradio treats any JSON object with a path, anywhere in a body, as a file. If the path is a URL, Gradio
-downloads the file before any handler runs. Bodies are therefore first parsed here, more strictly than by
-Gradio. They must be UTF-8 JSON of limited depth without duplicate keys, every input must have the type sent
-by its component, and files must have been uploaded by the same visitor.
+downloads the file before any handler runs. To prevent this, bodies are first parsed here, more strictly than
+by Gradio. They must be UTF-8 JSON of limited depth without duplicate keys, every input must have the type
+sent by its component, and files must have been uploaded by the same visitor.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from playground.types import HALF_CHARACTER
 from playground.ui.server.visitors import Visitor, get_visitor
 
 Kind = Literal["text", "number", "switch", "choice", "choices", "file", "state"]
-"""Type of the value sent by a component. "switch" is a checkbox; "state" is kept on the server."""
+"""Kind of value that a component sends. "switch" is sent by a checkbox, "state" by a `gr.State`."""
 
 API = "/gradio_api/"
 UPLOAD = "/gradio_api/upload"
@@ -35,9 +35,9 @@ MAX_NUMBER = 2**63
 """Maximum absolute value of a number. No control on the page exceeds it."""
 SESSION_HASH = re.compile(r"[\w.-]{1,100}", re.ASCII)
 FILE_KEYS = frozenset(("path", "url", "meta", "_type", "is_stream", "orig_name"))
-"""Keys that mark an object as file data. Any one of these keys is sufficient."""
+"""Keys that mark an object as file data. An object with any of these keys counts as file data."""
 BODY = "tandem.body"
-"""ASGI scope key under which the parsed body is passed to subsequent apps."""
+"""ASGI scope key under which the parsed body is passed to the wrapped app."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class Input:
 
 @dataclass(frozen=True)
 class EventInputs:
-    """The inputs of one of the page's events.
+    """The inputs that one of the page's events expects.
 
-    `with_data` specifies whether the handler reads the event data. If so, the data must be an object.
+    `with_data` specifies whether the handler reads the event data. If so, the data must be a JSON object.
     """
 
     inputs: tuple[Input, ...]
@@ -73,7 +73,7 @@ class RefusedError(Exception):
         self.sentence = sentence
 
     def response(self) -> JSONResponse:
-        """The response to send. Gradio's frontend shows the "detail" field to the user."""
+        """Return the HTTP response. Gradio's frontend shows its "detail" field to the user."""
         return JSONResponse({"detail": self.sentence}, status_code=self.status)
 
 
@@ -160,7 +160,7 @@ def _has_surrogate(value: Any) -> bool:
 def find_files(value: Any) -> Iterator[dict[str, Any]]:
     """Yield all objects in a JSON value that Gradio could treat as file data, at any depth.
 
-    The "meta" object of file data is not file data itself, so it is not yielded.
+    The object under a file data object's "meta" key is not yielded, because it is not a file itself.
     """
     waiting = [value]
     while waiting:
@@ -258,7 +258,7 @@ WANTED: dict[Kind, str] = {
 
 
 def fits(value: Any, kind: Kind) -> bool:
-    """Return whether a JSON value has the type sent by a component. A null value matches every type."""
+    """Return whether a JSON value is of the given kind. A null value matches every kind."""
     if value is None:
         return True
     if kind == "text":
@@ -358,7 +358,7 @@ async def read_body(receive: Receive) -> bytes:
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` function that replays `body` before the connection's further messages."""
+    """Return a `receive` function that returns `body` first and then the connection's further messages."""
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_again() -> Message:

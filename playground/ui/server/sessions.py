@@ -23,7 +23,7 @@ UNREAD_SECONDS = 10.0
 
 
 class Queue(Protocol):
-    """Protocol for the parts of Gradio's queue used here. Methods are called in the server's event loop."""
+    """Protocol for the operations needed from Gradio's queue. All run in the server's event loop."""
 
     def find_session(self, event_id: str) -> str | None:
         """Return the page session of a queued or running event, or None if the event is unknown."""
@@ -33,7 +33,7 @@ class Queue(Protocol):
 
 
 class OwnSessions:
-    """Middleware that rejects requests for another browser's page session.
+    """Middleware that rejects requests for page sessions that belong to another browser.
 
     Must be placed behind `CheckedPayloads`.
     """
@@ -45,7 +45,7 @@ class OwnSessions:
 
         Args:
             app: the wrapped ASGI app.
-            sessions: owners of the page sessions.
+            sessions: registry of page session owners.
             queue: Gradio's queue.
             unread_seconds: seconds after which an event is cancelled if its stream has not been opened.
         """
@@ -73,10 +73,10 @@ class OwnSessions:
                 await self._app(scope, receive, send)
 
     def _check(self, path: str, scope: Scope) -> AbstractContextManager[None]:
-        """Check the request, and return the context manager in which to serve it.
+        """Check the request, and return a context manager that must be active while the request is served.
 
         Raises:
-            RefusedError: the session belongs to another visitor.
+            RefusedError: the session belongs to another visitor, or the session id is missing or invalid.
         """
         body: dict[str, Any] = scope.get(BODY, {})
         event_id = body.get("event_id")
@@ -130,7 +130,7 @@ class OwnSessions:
         watch.add_done_callback(self._watches.discard)
 
     async def _cancel_unread(self, session: str, since: float) -> None:
-        """Cancel all events of the session unless its event stream is opened in time."""
+        """Cancel all events of the session if its event stream is not opened within `unread_seconds`."""
         await asyncio.sleep(self._unread_seconds)
         if self._sessions.unread_since(session, since):
             await self._queue.cancel(session)

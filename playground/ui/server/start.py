@@ -24,7 +24,7 @@ from playground.ui.server.visitors import Sessions, Uploads, Visitors
 
 ASSETS = Path(__file__).parents[1] / "assets"
 PEOPLE_AT_ONCE = 64
-"""Maximum number of concurrent streams, each of which occasionally occupies a worker thread."""
+"""Maximum number of concurrent streams. Each stream occupies a worker thread from time to time."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 SPACES = "'self' https://huggingface.co https://*.hf.space"
 """Sites allowed to embed a Space in an iframe."""
@@ -98,7 +98,8 @@ def layers(settings: Settings, blocks: gr.Blocks | None = None) -> list[Middlewa
 
     Args:
         settings: settings of this run.
-        blocks: Gradio blocks of the page; only their events can be called. None for a page without events.
+        blocks: Gradio blocks of the page. Calls to events outside these blocks are rejected. None for a page
+            without events.
     """
     space = on_space()
     faults = Faults()
@@ -156,8 +157,8 @@ def _kind(block: Any) -> Kind:
     """Return the type of value sent by a component.
 
     Raises:
-        NotImplementedError: `KINDS` has no entry for this component type, because no event has used it as an
-            input yet.
+        NotImplementedError: `KINDS` has no entry for this component type. Add one for each new type of event
+            input.
     """
     if getattr(block, "multiselect", None):
         return "choices"
@@ -168,7 +169,7 @@ def _kind(block: Any) -> Kind:
 
 
 class GradioQueue:
-    """Adapter for the parts of Gradio's queue used by `OwnSessions`."""
+    """Adapter that gives `OwnSessions` access to Gradio's queue."""
 
     def __init__(self, blocks: gr.Blocks | None) -> None:
         """Store the page.
@@ -197,7 +198,7 @@ class GradioQueue:
 
 
 SERVER_LINES = OnceAMinute()
-"""Logging filter for uvicorn, Gradio's web server, which logs a line for every non-HTTP connection."""
+"""Logging filter for uvicorn, Gradio's web server. It drops repeated lines about invalid requests."""
 
 
 def _quiet(faults: Faults) -> None:
@@ -210,8 +211,8 @@ def _quiet(faults: Faults) -> None:
 def end(blocks: gr.Blocks) -> None:
     """Stop serving.
 
-    Open pages would keep their connections indefinitely, so these are closed first. Streams finish as if
-    their page had been closed, and the text generated so far is recorded.
+    The connections of open pages are closed first, because they would otherwise stay open indefinitely.
+    Streams finish as if their page had been closed, and the text generated so far is recorded.
     """
     server = blocks.server
     server.should_exit = True

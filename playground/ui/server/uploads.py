@@ -1,4 +1,4 @@
-"""Uploads: accepted only from the page itself, limited in number and size, and recorded per visitor."""
+"""Restrict uploads: accept them only from the page itself, limit them, and record them per visitor."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ MAX_FILES = 30
 MAX_BYTES = 20_000_000
 """Maximum number of bytes per visitor within the window."""
 ADDRESS_FACTOR = 4
-"""Ratio of the per-address limits to the per-visitor limits.
+"""Factor by which the limits per IP address exceed the limits per visitor.
 
-Several users may share an IP address, but a single user can easily obtain new cookies.
+The limits per IP address are needed because a user can easily obtain new cookies. They are higher because
+several users may share an IP address.
 """
 PORTS = {"http": "80", "https": "443"}
 
@@ -60,7 +61,7 @@ class UploadLimits:
             size: total number of bytes.
 
         Raises:
-            RefusedError: the upload would exceed a limit. The upload is not counted.
+            RefusedError: the upload would exceed a limit. In this case, it is not counted.
         """
         self._forget()
         names = ((f"address {visitor.address}", ADDRESS_FACTOR), (visitor.id, 1))
@@ -138,7 +139,7 @@ class OwnUploads:
 
 
 def is_same_origin(headers: Headers, hosts: frozenset[str]) -> bool:
-    """Return whether a request comes from the page itself or from a non-browser client.
+    """Return whether a request comes from the page itself or from a client that is not a browser.
 
     Args:
         headers: headers of the request. Browsers set Sec-Fetch-Site and Origin themselves.

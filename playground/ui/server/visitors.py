@@ -36,16 +36,16 @@ SENT = re.compile(rf"(?:^|;\s*){COOKIE}=([0-9a-f]{{64}})(?=;|$)")
 VISITOR = "tandem.visitor"
 """ASGI scope key under which the visitor is passed to the wrapped app."""
 MAX_SESSIONS = 20_000
-"""Maximum number of pages with a stored owner. The least recently used page is dropped first."""
+"""Maximum number of pages whose owners are stored. The least recently used page is dropped first."""
 MAX_IDS = 16
-"""Maximum number of visitor ids per page while its browser does not send the cookie."""
+"""Maximum number of visitor ids that can own a page whose browser has not sent the cookie yet."""
 FILES_KEPT = 3600.0
 """Lifetime of an uploaded file in seconds. Gradio deletes the file some time later."""
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """The browser that sent a request."""
+    """The visitor who sent a request, identified by browser."""
 
     id: str
     """Value of the browser's cookie, or the value set in the response."""
@@ -60,7 +60,7 @@ class Visitor:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Keys for recording uploads: the browser's id and, if it did not send the cookie, its IP address."""
+        """Keys for recording uploads: the browser's id and, if the cookie was not sent, its IP address."""
         return (self.id,) if self.returning else (self.id, f"address {self.address}")
 
 
@@ -68,7 +68,7 @@ def get_visitor(scope: Scope) -> Visitor:
     """Return the visitor identified by the `Visitors` middleware.
 
     Raises:
-        KeyError: the `Visitors` middleware is not in front of the caller.
+        KeyError: the request has not passed through the `Visitors` middleware.
     """
     visitor: Visitor = scope[VISITOR]
     return visitor
@@ -125,7 +125,7 @@ class Sessions:
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
 
     def claim(self, session_hash: str, visitor: Visitor) -> bool:
-        """Claim a page session if it has no owner. Return whether the visitor is now its owner."""
+        """Make the visitor the owner of a page session that has none. Return whether the visitor owns it."""
         session = self._sessions.get(session_hash)
         if session is None:
             self._make_room()
@@ -149,7 +149,7 @@ class Sessions:
 
     @contextmanager
     def connection(self, session_hash: str, reads: bool) -> Iterator[None]:
-        """Count an open connection of a claimed session.
+        """Return a context manager during which a connection of a claimed session counts as open.
 
         `reads` specifies whether the connection streams the session's events.
         """
@@ -165,12 +165,12 @@ class Sessions:
                 session.last_read = self._clock()
 
     def unread_since(self, session_hash: str, then: float) -> bool:
-        """Return whether the session's events have not been read since `then`, as measured by `now`."""
+        """Return whether no connection has streamed the session's events since `then`, a value of `now`."""
         session = self._sessions.get(session_hash)
         return session is None or (session.readers == 0 and session.last_read < then)
 
     def now(self) -> float:
-        """Return the current time of this object's clock, in seconds."""
+        """Return the current time in seconds, on the clock used for `unread_since`."""
         return self._clock()
 
     def _make_room(self) -> None:

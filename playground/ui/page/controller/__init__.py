@@ -1,6 +1,7 @@
 """The page's interface to a session. Its operations use plain values and are independent of Gradio.
 
-The operations are grouped by subject. `page` and `dialogs` convert their results to component updates.
+The operations are grouped by subject. The packages `page` and `dialogs` convert the operations' results to
+component updates.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ class Controller:
         Args:
             session: the session, shared by all pages.
             gate: gate that applies rate limits to messages; None for no limits.
-            visitor: function that returns an identifier for the client. Called within a handler.
-            owner: function that returns the owner of new conversations (see `Conversations`). Called within a
-                handler.
+            visitor: function that returns an identifier for the client. It is called within a handler.
+            owner: function that returns the owner of new conversations (see `Conversations`). It is called
+                within a handler.
         """
         self.session = session
         self.gate = gate or Gate()

@@ -45,7 +45,10 @@ class LaneCatalog:
         return present | absent
 
     def default_adapter(self) -> str | None:
-        """Return the default adapter, preferably one from the preset, or None if no adapter is usable."""
+        """Return the name of the default adapter, or None if no adapter is usable.
+
+        Adapters from the preset take precedence.
+        """
         preset = self.preset()
         own = [adapter.name for adapter in preset.adapters] if preset else []
         broken = {status.card.name for status in self.session.status().adapters if status.error is not None}
@@ -54,7 +57,7 @@ class LaneCatalog:
         return names[0] if names else None
 
     def adapter_error(self, name: str | None) -> str | None:
-        """Return an error or warning about an adapter, or None if there is none."""
+        """Return the error or warning about an adapter, or None if it has neither."""
         for status in self.session.status().adapters:
             if status.card.name == name:
                 return status.error or status.warning
@@ -100,7 +103,7 @@ class LaneCatalog:
     def template_names(self, adapter: str | None) -> tuple[str, ...]:
         """Return the names of an adapter's chat templates, or of the base model's if `adapter` is None.
 
-        If the adapter is unavailable, the result is empty.
+        Return () if the adapter is unavailable.
         """
         try:
             return self.session.library.template_names(adapter)
@@ -140,7 +143,7 @@ class LaneCatalog:
     ) -> Variant:
         """Build a lane's variant with its decoding parameters.
 
-        A lane whose spec has not changed keeps its aligner, even if the underlying files have changed.
+        A lane whose spec has not changed keeps its aligner, even if the aligner's files have changed on disk.
 
         Args:
             state: the page's state.
@@ -165,7 +168,7 @@ class LaneCatalog:
     def lane_variants(
         self, state: PageState, conversation: Conversation | None, settings: LaneSettings
     ) -> tuple[Variant, ...]:
-        """Build the variants of all lanes using `lane_variant`."""
+        """Build the variants of all lanes by calling `lane_variant` for each of them."""
         lanes = range(len(settings.specs))
         return tuple(self.lane_variant(state, conversation, lane, settings) for lane in lanes)
 

@@ -25,9 +25,10 @@ class Conversations:
 
         Args:
             session: session that records the conversations.
-            owner: function that returns the owner of new conversations. Called within a handler. New
-                conversations are listed only in their owner's history. None means that all users share one
-                history. "" means that the owner is unknown; the conversations are then not listed.
+            owner: function that returns the owner of new conversations. It is called within a handler. A
+                conversation is listed only in its owner's history. None means that all users share one
+                history. "" means that the owner is unknown, in which case the conversation is not listed in
+                any history.
         """
         self.session = session
         self.owner = owner
@@ -49,7 +50,7 @@ class Conversations:
         return _require(self.current(state))
 
     def find_up_to_date(self, state: PageState) -> Conversation | None:
-        """Return the conversation on the page, provided that the page shows its latest version.
+        """Return the page's conversation after checking that the page shows its latest version.
 
         Returns:
             The conversation, or None on a new page.
@@ -68,7 +69,7 @@ class Conversations:
         return current
 
     def require_up_to_date(self, state: PageState) -> Conversation:
-        """Like `find_up_to_date`, but raise an error if there is no conversation on the page.
+        """Return the page's conversation like `find_up_to_date`, but raise an error if there is none.
 
         Raises:
             InputError: there is no conversation.
@@ -111,7 +112,7 @@ class Conversations:
         return conversation
 
     def new(self, state: PageState) -> None:
-        """Leave the conversation. The next message starts a new conversation.
+        """Leave the current conversation, so that the next message starts a new one.
 
         Raises:
             InputError: an answer is being generated.
@@ -120,7 +121,7 @@ class Conversations:
         self.go_to(state, None)
 
     def go_to(self, state: PageState, conversation: Conversation | None) -> None:
-        """Set the page's current conversation, or clear it if `conversation` is None."""
+        """Set the page's current conversation. If `conversation` is None, the page has no conversation."""
         state.conversation = conversation.id if conversation else None
         state.shown = _fingerprint(conversation) if conversation else ()
         state.branch = state.editing_turn = None
@@ -160,7 +161,7 @@ class Conversations:
         """Create a branch without the last turn.
 
         Returns:
-            The branch, and the user message of the omitted turn.
+            A tuple of the branch and the user message of the omitted turn.
 
         Raises:
             InputError: there is no turn, or an answer is being generated.
@@ -209,9 +210,9 @@ class Conversations:
     def make_branch(
         self, state: PageState, conversation: Conversation, turns: int, lanes: Sequence[int] | None = None
     ) -> Conversation:
-        """Branch a conversation using `Session.branch`, and add the branch to the current user's history.
+        """Create a branch of a conversation with its first `turns` turns, owned by the current user.
 
-        By default, the branch has all lanes on the page.
+        If `lanes` is None, the branch has all lanes that are on the page.
         """
         if lanes is None:
             lanes = range(min(state.lanes, len(conversation.variants)))
@@ -219,7 +220,7 @@ class Conversations:
         return dataclasses.replace(branch, owner=self.new_owner())
 
     def new_owner(self) -> str:
-        """Return the value of `Conversation.owner` for a new conversation."""
+        """Return the owner to store in `Conversation.owner` for a new conversation."""
         owner = self.owner()
         return "" if owner is None else owner or "unknown"
 
@@ -243,7 +244,7 @@ def count_hidden_lanes(state: PageState, conversation: Conversation) -> int:
 
 
 def answered_lanes_on_page(state: PageState, conversation: Conversation, turn: int) -> tuple[int, ...]:
-    """Return the page's lanes that have an answer to be judged in the given turn."""
+    """Return the lanes on the page whose answer in the given turn can be judged."""
     return tuple(lane for lane in answered_lanes(conversation, turn) if lane < state.lanes)
 
 

@@ -1,4 +1,4 @@
-"""Demonstration editor operations on a page's draft, the draft's cards, and the edited sets."""
+"""Operations of the demonstration editor on a page's draft, its cards, and the page's unsaved sets."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class DemonstrationDrafts:
         return state.demonstrations.draft
 
     def open(self, state: PageState, name: Any) -> None:
-        """Create a draft of a demonstration set.
+        """Create a draft of a demonstration set, replacing the current draft.
 
         Raises:
             InputError: no demonstration set has that name.
@@ -48,7 +48,7 @@ class DemonstrationDrafts:
         state.demonstrations.draft, state.demonstrations.card = Draft.of(sets[name]), None
 
     def open_unless_open(self, state: PageState, name: str) -> None:
-        """Create a draft of a set. If the set already has a draft, its card stays in the form."""
+        """Create a draft of a set. If the editor already contains a draft of this set, nothing changes."""
         draft = state.demonstrations.draft
         if draft is None or draft.demos.name != name:
             self.open(state, name)
@@ -68,10 +68,11 @@ class DemonstrationDrafts:
         return demos.name
 
     def import_file(self, state: PageState, path: Any) -> None:
-        """Import a demonstration set from an uploaded file, and create a draft of the set.
+        """Import a demonstration set from an uploaded file, and open a draft of the set in the editor.
 
         Raises:
-            InputError: the file is not a demonstration set, its name is taken, or there are too many sets.
+            InputError: the file is not a demonstration set, a different set has the same name, or the page
+                has too many unsaved sets.
         """
         demos = self.catalog.read_set(path)
         known = self.catalog.sets(state).get(demos.name)
@@ -85,7 +86,7 @@ class DemonstrationDrafts:
         self.open(state, demos.name)
 
     def save(self, state: PageState, name: Any) -> str:
-        """Save the edited set to the user's folder, and create a draft of the saved set.
+        """Save the edited set to the user's folder, and open a draft of the saved set in the editor.
 
         Returns:
             The path of the file.
@@ -112,7 +113,7 @@ class DemonstrationDrafts:
         """Change the draft's instruction.
 
         Raises:
-            InputError: the set is not editable.
+            InputError: the set's instruction cannot be edited.
         """
         state.demonstrations.draft = self.require(state).with_instruction(str(instruction or ""))
 
@@ -182,7 +183,7 @@ class DemonstrationDrafts:
         state.demonstrations.draft, state.demonstrations.card = draft.replace(at, demo), None
 
     def count_tokens(self, draft: Draft) -> list[int] | None:
-        """Return the token counts of all cards, including disabled cards; None while the model is loading."""
+        """Return the token count of every card, enabled or not. Return None while the model is loading."""
         every = draft.source.with_changes(demos=tuple(card.demo for card in draft.cards))
         prompt = Prompt.of(pieces(every, []))
         tokens = self.session.tokens(prompt)

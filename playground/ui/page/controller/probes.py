@@ -10,7 +10,7 @@ from playground.ui.page.state import PageState
 
 
 class Probes:
-    """The probes available on a page."""
+    """Operations on probes: start a probe, and find its remaining messages and the next probe."""
 
     def __init__(self, conversations: Conversations) -> None:
         self.session = conversations.session
@@ -53,8 +53,8 @@ class Probes:
     def current(self, state: PageState) -> tuple[Probe, int] | None:
         """Return the active probe and the number of messages already sent, or None if no probe is active.
 
-        The number is derived from the conversation. After an undo, the undone turn's message is the next
-        message again.
+        The number is derived from the conversation. After the user undoes a turn, the turn's message becomes
+        the next message again.
         """
         probe = next((probe for probe in self.session.library.probes if probe.name == state.probe), None)
         return (probe, probe.count_sent(self.conversations.user_messages(state))) if probe else None

@@ -13,7 +13,7 @@ from playground.ui.page.state import LANES, PageState
 
 
 class Prompts:
-    """Builder of previews for lanes' next prompts and the prompts of earlier answers."""
+    """Builder of prompt previews, for a lane's next prompt or for the prompt of an earlier answer."""
 
     def __init__(self, catalog: LaneCatalog, conversations: Conversations) -> None:
         self.session = conversations.session
@@ -95,7 +95,7 @@ class Prompts:
 def _retrieve_in_turn(
     conversation: Conversation, lane: int, turn: int, left_out: LeftOut | None
 ) -> Sequence[SelectedDemo]:
-    """Return the demonstrations retrieved in an earlier turn, or () if the recipe has since changed."""
+    """Return the demonstrations retrieved for an earlier turn, or () if the recipe has since changed."""
     variant, whose = conversation.variants[lane], conversation.turns[turn].history_lane(lane)
     if variant.name != conversation.turns[turn].answers[lane].variant or whose is None:
         return ()

@@ -21,7 +21,7 @@ from playground.ui.page.controller.values import LaneSettings, Snapshot
 from playground.ui.page.state import LANES, PageState
 
 LONG = 20
-"""Number of turns from which the page is updated less often, because long histories are slow to render."""
+"""Minimum number of turns at which the page is updated less often, because long histories render slowly."""
 
 
 class Streaming:
@@ -34,13 +34,13 @@ class Streaming:
         gate: Gate,
         visitor: Callable[[], str],
     ) -> None:
-        """Store the dependencies.
+        """Store the objects used to generate answers.
 
         Args:
             catalog: catalog that builds the lanes' variants.
             conversations: operations that provide a page's conversation.
             gate: gate that applies rate limits to messages.
-            visitor: function that returns an identifier for the client. Called within a handler.
+            visitor: function that returns an identifier for the client. It is called within a handler.
         """
         self.session: Session = conversations.session
         self.catalog, self.conversations = catalog, conversations
@@ -61,7 +61,7 @@ class Streaming:
     def play(
         self, state: PageState, texts: Sequence[str], settings: Callable[[], LaneSettings]
     ) -> Generator[Snapshot]:
-        """Send messages one by one until all have been answered or all lanes have been stopped.
+        """Send messages one after another until all have been answered or the user has stopped all lanes.
 
         Args:
             state: the page's state.
@@ -147,9 +147,9 @@ class Streaming:
         return self._apply(state, current, settings)
 
     def _apply(self, state: PageState, conversation: Conversation, settings: LaneSettings) -> Conversation:
-        """Return the conversation. Unless the page is in blind mode, apply the controls' lanes and decoding.
+        """Return the conversation with the controls' lanes and decoding, or unchanged in blind mode.
 
-        Lanes not shown on the page are left unchanged.
+        Lanes that are not shown on the page keep their recipes and decoding parameters.
         """
         if state.blind:
             return conversation
@@ -164,7 +164,7 @@ class Streaming:
     ) -> Generator[Snapshot, None, Conversation]:
         """Yield snapshots at a limited rate, and return the final conversation.
 
-        The caller must yield the final snapshot.
+        The final conversation is not yielded as a snapshot; the caller must yield that snapshot.
         """
         last: Snapshot | None = None
         drawn_at = 0.0
@@ -198,7 +198,7 @@ def _final_snapshot(conversation: Conversation) -> Snapshot:
 
 @contextmanager
 def _streaming(state: PageState) -> Iterator[None]:
-    """Mark the page as streaming while the context is active."""
+    """Return a context manager that marks the page as streaming while the context is active."""
     state.streaming = True
     try:
         yield

@@ -28,7 +28,7 @@ class LaneSettings:
 
     @property
     def histories(self) -> tuple[int, ...]:
-        """For each lane, the number of the lane whose history it uses, as in `Turn.histories`."""
+        """For each lane, the lane whose earlier answers its prompt contains (see `Turn.histories`)."""
         return choose_histories(self.mode, len(self.specs), self.leader)
 
     def require(self, *lanes: int) -> None:
@@ -43,11 +43,11 @@ class LaneSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """A conversation's state at one moment during generation, for the page to render."""
+    """The state of a conversation at one moment during generation, to be rendered by the page."""
 
     conversation: Conversation
     changed: tuple[bool, ...]
-    """For each lane, whether it has changed since the previous snapshot."""
+    """For each lane, whether its answer has changed since the previous snapshot."""
     note: str = ""
     """Placeholder for answers that have no text yet."""
     is_first: bool = False
@@ -58,13 +58,13 @@ class Snapshot:
 
 @dataclass(frozen=True, kw_only=True)
 class PromptPreview:
-    """A lane's next prompt, or the prompt of an earlier answer."""
+    """A lane's next prompt or the prompt of an earlier answer, prepared for display."""
 
     prompt: Prompt
     tokens: list[Token] | None
     """The prompt's tokens, or None while the model is loading."""
     left_out: LeftOut | None = None
     error: str | None = None
-    """Why the prompt would be rejected, or None if it would be accepted."""
+    """Reason why the prompt would be rejected, or None if it would be accepted."""
     chosen: Sequence[SelectedDemo] = ()
     """Demonstrations retrieved for the message, in prompt order."""
