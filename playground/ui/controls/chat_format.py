@@ -81,7 +81,7 @@ class ChatFormatControls:
         return [self.row, self.instruction, self.system, self.template, self.variables]
 
     def update(self, state: PageState, recipe: Recipe) -> dict[Any, Update]:
-        """Return UI updates that offer what the recipe's chat template supports. Current values are kept."""
+        """Return UI updates that offer the options of the recipe's chat template, keeping current values."""
         templates, variables = self._list_templates(recipe), self._list_variables(recipe)
         words = f"Variables: {', '.join(variables)}" if variables else "name=value, ..."
         return {

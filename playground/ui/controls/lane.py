@@ -38,7 +38,7 @@ CONTROLS = (
 )
 """A lane's controls, named after `Recipe` fields, in the order in which handlers receive their values."""
 EMPTY = {"pick": "first", "overflow": "refuse", "stop_rule": "own", "think": "drop"}
-"""Value to use for a control without a selection, by control. For all other controls, it is ""."""
+"""Default value of each control if nothing is selected. Controls not listed here default to ""."""
 OVERFLOW_LABELS = {
     "refuse": "reject it and show token counts",
     "drop-turns": "drop the oldest turns",

@@ -48,7 +48,7 @@ class Dialog:
         return [self.frame]
 
     def show(self, updates: Updates | None = None) -> Updates:
-        """Return UI updates that open the dialog, including the updates to its content in `updates`."""
+        """Return UI updates that open the dialog, merged with `updates` for the dialog's content."""
         return {self.frame: gr.update(visible=True), **(updates or {})}
 
     def hide(self) -> Updates:

@@ -248,7 +248,7 @@ class JudgeDialog(Dialog):
         )
 
     def draw_form(self, state: PageState, form: JudgeForm) -> Updates:
-        """Return UI updates for the cost estimate, and store the form's judge as the next default.
+        """Return UI updates for the cost estimate, and store the form's judge as the default for later.
 
         Raises:
             InputError: the model name or server address contains invalid characters.

@@ -136,7 +136,7 @@ class JudgeRequests:
             state.judging.keys[self.address(form.server)] = check_key(Secret(key.strip()))
 
     def budget(self, state: PageState) -> JudgeBudget:
-        """Return the budget for judging with the configured API keys, per visitor in public mode."""
+        """Return the budget for judging with the configured keys. In public mode, each visitor has one."""
         if self.settings.public:
             return self.budgets.of(self.controller.visitor(), time.monotonic())
         state.judging.budget = state.judging.budget or self.controller.session.judge_budget()
@@ -164,7 +164,7 @@ class JudgeRequests:
         return "".join(parts)
 
     def _describe_credit(self, state: PageState, judges: tuple[JudgeModel, ...], estimate: Estimate) -> str:
-        """Render a notice about missing API keys, the visitor's own key or the remaining judging budget."""
+        """Render a notice: a key is missing, the visitor's key is used, or how much budget remains."""
         lacking = [lacks for judge in judges if (lacks := without_key(judge))]
         if estimate.calls and lacking:
             return "".join(map(html_verdicts.render_error, lacking))
@@ -187,7 +187,7 @@ class JudgeRequests:
         return sorted(self.controller.session.rubric_names(), key=lambda name: (name != "single", name))
 
     def propose(self, state: PageState, conversation: Conversation, turn: int) -> JudgeForm:
-        """Return the initial form for a turn, with the judge last entered or the configured one."""
+        """Return the initial form for a turn, with the last judge entered or, if none, the configured one."""
         own = self.settings.judge_model
         by_rule = own in (None, REFERENCE) and self.controller.session.has_known_answer(conversation, turn)
         return JudgeForm(
@@ -225,7 +225,7 @@ class JudgeRequests:
         return "" if own is None or own == REFERENCE else own
 
     def _judges_of(self, conversation: Conversation, turn: int, verdict: Verdict) -> str:
-        """Return the text that a user would enter to select the verdict's judge or its panel's judges."""
+        """Return the text that a user would enter to select a verdict's judge or the judges of its panel."""
         recorded = self.controller.session.all_verdicts(conversation.id).get(turn, ())
         here = {each.id: each for each in recorded}
         members = [here[id] for id in verdict.panel if id in here]

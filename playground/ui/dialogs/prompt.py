@@ -103,7 +103,7 @@ class PromptDialog(Dialog):
     def on_choice(
         self, state: PageState, lane: Any, which: Any, show_tokens: bool, message: str, *values: Any
     ) -> Updates:
-        """Show a different prompt of the lane, or show or hide the tokens of the current prompt."""
+        """Show the prompt selected in the list, with or without its tokens."""
 
         def act() -> Updates:
             if lane not in range(self._lanes):

@@ -150,7 +150,7 @@ def _render_answer(answer: Answer, note: str) -> str:
 
 
 def split_answer(answer: Answer) -> Thinking:
-    """Split an answer into reasoning and final text. The reasoning's opening tag may be in the prompt."""
+    """Split an answer into reasoning and final text. The opening tag may be in the prompt."""
     prompt = answer.request.prompt if answer.request else None
     opened = prompt is not None and opens_thinking(prompt.text.removesuffix(prompt.prefill))
     return split_thinking(answer.text, opened and bool(answer.text))

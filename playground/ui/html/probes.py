@@ -26,7 +26,7 @@ CATEGORIES = {
     "refusal-then-rephrase": "Refusal, then rephrased",
     "reference-to-turn-1": "Referring back to message 1",
 }
-"""Labels for categories that are not simply labeled with their capitalized name."""
+"""Labels for the categories whose capitalized name is not used as their label."""
 
 
 def label_file(stem: str) -> str:

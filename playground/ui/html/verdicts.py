@@ -127,7 +127,7 @@ def _render_judged(
     cost: Cost | None,
     here: Mapping[str, Verdict],
 ) -> str:
-    """Render a badge that expands to show the judge's reasons or, for a panel, each judge's verdict."""
+    """Render a verdict as a badge that expands to show the judge's reasons or each panel judge's verdict."""
     words, kind = badge(verdict, lane, running)
     against = " against ".join(lane_letter(each) for each in verdict.lanes) if _compares(verdict) else ""
     title = reveal_plain(", ".join(filter(None, (verdict.judge, verdict.rubric, _scope(verdict), against))))

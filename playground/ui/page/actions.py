@@ -18,7 +18,7 @@ from playground.ui.page.votes import Votes
 
 
 class Actions:
-    """Component that shows or hides rows and buttons, depending on which actions are available."""
+    """Object that shows or hides rows and buttons, depending on which actions are available."""
 
     def __init__(
         self,

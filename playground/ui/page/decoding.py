@@ -23,7 +23,7 @@ class Decoding:
     """
 
     def __init__(self, lanes: Lanes, most: int | None) -> None:
-        """Create the controls object. The `compose_*` methods add the components to the page.
+        """Store the options. The `compose_*` methods add the controls to the page.
 
         Args:
             lanes: all lanes, each of which has its own decoding controls.

@@ -130,7 +130,7 @@ class Lanes:
         return {lane.meter: lane.draw_meter(state, settings) for lane in self.columns[: len(settings.specs)]}
 
     def draw_columns(self, state: PageState) -> Updates:
-        """Return UI updates that show or hide lanes, and turn blind mode on or off."""
+        """Return UI updates that show or hide each lane's column, styled for blind mode if it is on."""
         classes = ["lane", "blind"] if state.blind else ["lane"]
         return {
             lane.column: gr.update(visible=lane.number < state.lanes, elem_classes=classes)

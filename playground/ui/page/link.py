@@ -69,7 +69,7 @@ def write_link(setup: PageSetup) -> str:
 
 
 def _prefix(lane: int) -> str:
-    """Return the prefix for the names of a lane's own parameters, for example "b." for lane 1."""
+    """Return the prefix for the names of a lane's own parameters, for example "b." for lane B."""
     return f"{lane_letter(lane).lower()}."
 
 
@@ -131,7 +131,7 @@ def read_link(
 
 
 def _lane_problem(lane: str) -> str:
-    """Return the predicate of an error message about a lane spec; "" if the lane spec is valid."""
+    """Return the rest of an error message that starts with the lane; "" if the lane spec is valid."""
     if len(lane) > LANE_LIMIT:
         return f"is longer than {LANE_LIMIT} characters, so it was ignored."
     try:

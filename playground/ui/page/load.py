@@ -125,7 +125,7 @@ class PageLoad:
     # --- Presets ------------------------------------------------------------------------------------
 
     def _apply_requested_preset(self, state: PageState) -> Updates:
-        """Apply the preset requested by this page if it is loaded and all answers are complete."""
+        """Apply the preset that this page requested if that preset is loaded and all answers are complete."""
         preset = self.controller.catalog.preset()
         if state.preset is None or preset is None or preset.name != state.preset:
             return {}

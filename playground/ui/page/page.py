@@ -101,7 +101,7 @@ class Page:
         )
 
     def _compose_bottom(self) -> tuple[gr.Row, gr.Row, gr.Row]:
-        """Add all components below the lanes. Return the rows with examples, with actions and for editing."""
+        """Add all components below the lanes. Return the example row, the action row and the editing row."""
         composer, conversation = self.composer, self.conversation
         self.hidden_lanes = gr.HTML("", visible=False, elem_id="hidden-lanes", elem_classes="above")
         with gr.Row(elem_id="examples", elem_classes="above") as examples:

@@ -64,7 +64,7 @@ class PageState:
     lanes: int = 2
     """Number of visible lanes."""
     loaded: bool = False
-    """Whether the load event has been handled, which opens the conversation specified in the page address."""
+    """Whether the load event has been handled. It opens the conversation specified in the page address."""
     streaming: bool = False
     editing_turn: int | None = None
     """Index of the turn whose message is being edited. Sending the message branches at this turn."""

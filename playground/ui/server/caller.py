@@ -36,7 +36,7 @@ def get_visitor(proxies: int) -> str:
 
 
 def get_voter() -> str | None:
-    """Return the random voter id stored in the caller's browser, or None if the request has none."""
+    """Return the random voter id stored in the caller's browser, or None if no such cookie was sent."""
     request = LocalContext.request.get(None)
     cookies = request.headers.get("cookie", "") if isinstance(request, gr.Request) else ""
     found = re.search(r"(?:^|;\s*)tandem-voter=([0-9a-f]{32})(?:;|$)", cookies or "")

@@ -113,7 +113,7 @@ class OneLineFaults:
 
 
 class QuietTraceback(ModuleType):
-    """Replacement for `traceback` in Gradio's modules, which otherwise print a traceback per failed call."""
+    """Replacement for `traceback` in Gradio's modules, so that failed calls do not print a traceback."""
 
     def __init__(self, faults: Faults) -> None:
         """Create the replacement module.

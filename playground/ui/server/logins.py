@@ -58,7 +58,8 @@ class FewLogins:
 
     Failed attempts are counted per IP address, so that attempts from one address do not affect others.
     Attempts from a browser that has logged in before are counted by its cookie instead, so that its user can
-    log in even if an attacker uses the same address. Must be placed behind `Visitors`.
+    log in even if an attacker uses the same address. The `Visitors` middleware must handle requests before
+    this middleware.
     """
 
     def __init__(self, app: ASGIApp, clock: Callable[[], float] = time.monotonic) -> None:

@@ -107,8 +107,9 @@ def find_address(scope: Scope, proxies: int) -> str:
 
 
 def list_hosts(scope: Scope, proxies: int) -> frozenset[str]:
-    """Return the host names (with port) to which a request was addressed, as reported by the Host header and,
-    if proxies are trusted, by X-Forwarded-Host.
+    """Return the host names (with port) to which a request was addressed.
+
+    They are read from the Host header and, if proxies are trusted, from X-Forwarded-Host.
     """
     headers = Headers(scope=scope)
     hosts = {headers.get("host", "").lower()}

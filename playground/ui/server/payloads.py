@@ -35,7 +35,7 @@ MAX_NUMBER = 2**63
 """Maximum absolute value of a number. No control on the page exceeds it."""
 SESSION_HASH = re.compile(r"[\w.-]{1,100}", re.ASCII)
 FILE_KEYS = frozenset(("path", "url", "meta", "_type", "is_stream", "orig_name"))
-"""Keys that mark an object as file data. An object with any of these keys counts as file data."""
+"""Keys that identify file data. A JSON object with any of these keys counts as file data."""
 BODY = "tandem.body"
 """ASGI scope key under which the parsed body is passed to the wrapped app."""
 
@@ -285,7 +285,10 @@ def _is_number(value: Any) -> bool:
 
 
 class CheckedPayloads:
-    """Middleware that rejects JSON bodies the page would never send. Must be placed behind `Visitors`."""
+    """Middleware that rejects JSON bodies the page would never send.
+
+    The `Visitors` middleware must handle requests before this middleware.
+    """
 
     def __init__(self, app: ASGIApp, events: Mapping[int, EventInputs], files: bool) -> None:
         """Create the middleware.

@@ -35,7 +35,7 @@ class Queue(Protocol):
 class OwnSessions:
     """Middleware that rejects requests for page sessions that belong to another browser.
 
-    Must be placed behind `CheckedPayloads`.
+    The `CheckedPayloads` middleware must handle requests before this middleware.
     """
 
     def __init__(

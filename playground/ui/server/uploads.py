@@ -1,4 +1,4 @@
-"""Restrict uploads: accept them only from the page itself, limit them, and record them per visitor."""
+"""Accept uploads only from the page itself, limit their number and size, and record them per visitor."""
 
 from __future__ import annotations
 
@@ -90,7 +90,10 @@ class UploadLimits:
 
 
 class OwnUploads:
-    """Middleware that accepts uploads only from the page, within limits. Must be placed behind `Visitors`."""
+    """Middleware that accepts uploads only from the page, within limits.
+
+    The `Visitors` middleware must handle requests before this middleware.
+    """
 
     def __init__(self, app: ASGIApp, uploads: Uploads, limits: UploadLimits | None = None) -> None:
         """Create the middleware.

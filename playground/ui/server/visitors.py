@@ -5,9 +5,9 @@ random number generator. Here, each browser also gets a random cookie that scrip
 streams, events and files are available only to the browser that opened the page.
 
 A browser may reject the cookie. For example, a Space is embedded in an iframe on another site, where some
-browsers block all cookies. The browser's pages are then tied to the client's IP address, so that they still
-work. They are only as private as the combination of session hash and IP address. Once the browser sends the
-cookie, the IP address is no longer used.
+browsers block all cookies. In this case, the browser's pages are tied to the client's IP address. The pages
+still work, but anyone who knows the session hash and uses the same IP address can access them. Once the
+browser sends the cookie, the IP address is no longer used.
 
 The cookie is not signed, and any well-formed value is accepted. It therefore remains valid after a restart,
 and two instances of Tandem on one machine do not overwrite each other's cookies, even though cookies are
@@ -45,7 +45,7 @@ FILES_KEPT = 3600.0
 
 @dataclass(frozen=True)
 class Visitor:
-    """The visitor who sent a request, identified by browser."""
+    """The visitor who sent a request. Each browser counts as one visitor."""
 
     id: str
     """Value of the browser's cookie, or the value set in the response."""
@@ -149,7 +149,7 @@ class Sessions:
 
     @contextmanager
     def connection(self, session_hash: str, reads: bool) -> Iterator[None]:
-        """Return a context manager during which a connection of a claimed session counts as open.
+        """Return a context manager that counts a connection of a claimed session as open while active.
 
         `reads` specifies whether the connection streams the session's events.
         """
@@ -165,7 +165,10 @@ class Sessions:
                 session.last_read = self._clock()
 
     def unread_since(self, session_hash: str, then: float) -> bool:
-        """Return whether no connection has streamed the session's events since `then`, a value of `now`."""
+        """Return True if no connection has streamed the session's events since `then`.
+
+        `then` is a time returned by `now`.
+        """
         session = self._sessions.get(session_hash)
         return session is None or (session.readers == 0 and session.last_read < then)
 
