@@ -236,7 +236,10 @@ class DecodingControls:
         return self._mark(self._by_parameter(values))
 
     def _mark(self, parameters: Mapping[str, Any]) -> Updates:
-        """Return UI updates that select the closest preset and mark parameters that differ from it."""
+        """Return UI updates that select the matching preset, if any, and set the change markers.
+
+        The parameters that differ from the closest preset are marked.
+        """
         off = {
             name: [key for key, value in preset.items() if parameters.get(key) != value]
             for name, preset in PRESETS.items()

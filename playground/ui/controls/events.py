@@ -25,9 +25,9 @@ RAW: dict[str, Any] = {"preprocess": False, "postprocess": False}
 """Options for handlers that stream answers.
 
 Gradio's preprocessing and postprocessing of values are disabled. Otherwise, Gradio would pass each value to
-another thread for validation by its component. With about forty inputs and eight users, that takes longer
-than generating the first token. Handlers validate their inputs anyway, and `payloads` has already checked the
-types.
+another thread for validation by its component. With about forty inputs and eight users, this validation takes
+longer than generating the first token. Handlers validate their inputs anyway, and `payloads` has already
+checked the types.
 """
 QUICK: dict[str, Any] = {**HIDDEN, "concurrency_limit": None}
 """Options for non-blocking handlers, without a concurrency limit. Includes `HIDDEN`."""

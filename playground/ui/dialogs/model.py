@@ -67,7 +67,11 @@ class ModelDialog(Dialog):
         return [self.frame, self.about]
 
     def connect(self, chip: gr.HTML) -> None:
-        """Connect the dialog's events. Clicking `chip`, which must use `ON_CLICK`, opens the dialog."""
+        """Connect the dialog's events.
+
+        Args:
+            chip: model label that opens the dialog when clicked. Its load script must be `ON_CLICK`.
+        """
         chip.click(self.on_open, None, self.outputs, **QUICK)
 
     def on_open(self) -> Updates:
@@ -151,7 +155,11 @@ class ModelLoadingDialog(ModelDialog):
         return [self.frame, self.about, *loading, self.is_open]
 
     def connect(self, chip: gr.HTML) -> None:
-        """Connect the dialog's events. Clicking `chip`, which must use `ON_CLICK`, opens the dialog."""
+        """Connect the dialog's events.
+
+        Args:
+            chip: model label that opens the dialog when clicked. Its load script must be `ON_CLICK`.
+        """
         super().connect(chip)
         for event in (self.load_base.click, self.base.submit):
             event(self.on_base, [self.base, self.precision], self.outputs, **QUICK)
@@ -212,7 +220,7 @@ class ModelLoadingDialog(ModelDialog):
         return self.attempt(act)
 
     def on_cancel(self) -> Updates:
-        """Cancel loading."""
+        """Cancel loading the model."""
         self.model_switch.cancel()
         return self._render()
 

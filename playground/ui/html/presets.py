@@ -32,8 +32,8 @@ def render_presets(
     Args:
         offers: the presets, with their availability on this machine.
         running: name of the preset in use; None if there is none.
-        loading: name of the preset being loaded; "" if a different model is being loaded; None if nothing is
-            loading.
+        loading: name of the preset being loaded; "" if something other than a preset is being loaded; None if
+            nothing is being loaded.
         problems: one sentence per unreadable preset.
     """
     rows = "".join(_render_row(offer, running, loading) for offer in offers)

@@ -128,7 +128,7 @@ def _label_part(part: Part, count: int | None, retrieved: Sequence[SelectedDemo]
 
 
 def _render_ends(ends: Sequence[str]) -> str:
-    """Render the line below a prompt that lists the EOS tokens and stop sequences."""
+    """Render the line that lists the EOS tokens and stop sequences, shown below a prompt."""
     if not ends:
         return ""
     written = " ".join(f"<code>{escape(json.dumps(end, ensure_ascii=False)[1:-1])}</code>" for end in ends)

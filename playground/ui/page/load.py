@@ -204,7 +204,7 @@ class PageLoad:
         )
 
     def on_setup(self, state: PageState, values: Values) -> Updates:
-        """Update the link after any change to the settings."""
+        """Update the link after a setting has changed."""
         try:
             settings = self.inputs.read(state, values)
         except InputError:  # incomplete value; the error is reported when the value is used

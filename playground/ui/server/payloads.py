@@ -158,9 +158,9 @@ def _has_surrogate(value: Any) -> bool:
 
 
 def find_files(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield all objects in a JSON value that Gradio could treat as file data, at any depth.
+    """Yield all objects, at any depth of a JSON value, that Gradio could treat as file data.
 
-    The object under a file data object's "meta" key is not yielded, because it is not a file itself.
+    The "meta" object inside a file data object is skipped, because it does not describe a file itself.
     """
     waiting = [value]
     while waiting:

@@ -48,7 +48,7 @@ class Visitor:
     """The visitor who sent a request. Each browser counts as one visitor."""
 
     id: str
-    """Value of the browser's cookie, or the value set in the response."""
+    """Value of the browser's cookie or, if the browser sent none, the value that the response sets."""
     returning: bool
     """Whether the browser sent the cookie with the request."""
     address: str

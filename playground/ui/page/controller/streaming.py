@@ -130,7 +130,7 @@ class Streaming:
     # --- Conversation and lanes -----------------------------------------------------------------------
 
     def _find_target(self, state: PageState, settings: LaneSettings) -> Conversation:
-        """Return the conversation for the next message. Create a conversation if the page has none."""
+        """Return the conversation that the next message extends, creating or branching it if necessary."""
         current = self.conversations.find_up_to_date(state)
         if current is None:
             variants = self.catalog.lane_variants(state, None, settings)
