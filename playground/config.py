@@ -60,8 +60,8 @@ class Settings:
     data_dir: Path = Path("data")
     """Folder for the conversation database and the user's own files."""
     public: bool = False
-    """Public mode: the history is hidden, models cannot be loaded, file paths are not accepted, files cannot
-    be saved, and the limits in `rate_limits.PUBLIC` apply by default.
+    """Whether to run in public mode. In public mode, the history is hidden, models cannot be loaded, file
+    paths are not accepted, files cannot be saved, and the limits in `rate_limits.PUBLIC` apply by default.
     """
     shared_history: bool = False
     """Whether every visitor's history lists the conversations of all visitors."""
@@ -353,7 +353,7 @@ line here.
 
 
 def _read_host_keys(environ: Mapping[str, str]) -> dict[str, Secret]:
-    """Return the API keys from TANDEM_JUDGE_KEY_HOST variables, by host."""
+    """Return the API keys from environment variables named TANDEM_JUDGE_KEY_HOST, keyed by HOST."""
     before = f"{PREFIX}JUDGE_KEY_"
     return {
         name.removeprefix(before).upper(): Secret(text.strip())

@@ -155,7 +155,7 @@ def _class(character: str) -> str:
 # --- Matching -------------------------------------------------------------------------------------
 
 Match = tuple[int, int, int]
-"""A match: (start in the first sequence, start in the second sequence, number of equal items)."""
+"""A run of equal items, as (start in the first sequence, start in the second sequence, number of items)."""
 
 
 class _Budget:
@@ -165,7 +165,9 @@ class _Budget:
         self._left = WORK
 
     def pays(self, steps: int) -> bool:
-        """Spend `steps` and return True. If fewer steps are left, return False."""
+        """Deduct `steps` from the budget and return True. If fewer steps are left, return False and deduct
+        nothing.
+        """
         if steps > self._left:
             return False
         self._left -= steps

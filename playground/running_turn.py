@@ -84,7 +84,7 @@ class RunningTurns:
         self.lock = threading.Lock()
         """Lock held while a turn is added, recorded or closed.
 
-        This ensures that an unfinished state is never written after `close` has written the final state.
+        The lock ensures that an unfinished state is never written after `close` has written the final state.
         """
         self._recorder = recorder
         self._engine = engine

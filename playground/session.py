@@ -82,7 +82,7 @@ class Session(JudgingSession):
             self.engine, self.library = engine, library
 
     def uses(self, engine: Engine) -> bool:
-        """Return whether an engine is still generating an answer."""
+        """Return whether the given engine is still generating an answer."""
         return self._turns.uses(engine)
 
     def variant(

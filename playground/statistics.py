@@ -108,7 +108,7 @@ def t_quantile(freedom: int) -> float:
 
 
 def few(count: int, thing: str, more: str = "") -> str | None:
-    """Return a one-sentence warning about too few results, or None if there are at least `FEW`."""
+    """Return a one-sentence warning if there are fewer than `FEW` results, else None."""
     if count >= FEW:
         return None
     words = f"{count or 'no'} {thing}{'' if count == 1 else 's'}{f' {more}' if more else ''}"

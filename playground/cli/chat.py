@@ -67,9 +67,9 @@ class SamplingOptions:
     )
 
     def apply_to(self, suggested: Sampling) -> Sampling:
-        """Return a copy of `suggested` in which the parameters given on the command line are replaced.
+        """Return a copy of `suggested`, overridden by the parameters given on the command line.
 
-        Stop sequences in `suggested` are removed even if none are given on the command line.
+        Stop sequences in `suggested` are dropped even if none are given on the command line.
         """
         given = {name: value for name, value in vars(self).items() if value is not None}
         return dataclasses.replace(suggested, **given | {"stop": tuple(self.stop or ())})

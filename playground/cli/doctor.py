@@ -1,4 +1,6 @@
-"""`doctor`: load the model, and report what is available and whether it works."""
+"""`doctor`: load the model, and report which adapters are available and whether the model and the adapters
+work.
+"""
 
 from __future__ import annotations
 
@@ -122,7 +124,9 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
 
 
 def base_template_problems(library: Library) -> list[str]:
-    """Return a list with one problem if the base's chat template cannot be rendered, else an empty list."""
+    """Return a description of the problem, as a one-item list, if the base's chat template cannot be
+    rendered. Otherwise, return an empty list.
+    """
     try:
         format = library.chat_format()
     except InputError as error:

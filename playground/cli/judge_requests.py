@@ -50,9 +50,8 @@ class _Who:
 def read_requests(
     session: JudgingSession, conversation: Conversation, options: RequestOptions
 ) -> list[JudgeRequest]:
-    """Build and validate all requests for a command line.
-
-    If there are more than two lanes to compare, all pairs are compared.
+    """Build and validate all judging requests for one run of the `judge` command. If more than two lanes are
+    to be compared, one request is built for each pair of lanes.
 
     Raises:
         InputError: a turn, lane, rubric or judge does not exist or cannot be used.

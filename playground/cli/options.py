@@ -17,7 +17,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 
 
 def refuse_plainly(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Wrap an option parser, so that an InputError exits the program with the error's own message.
+    """Wrap an option parser so that, if it raises an InputError, the program prints that error's message and
+    exits.
 
     Args:
         read: function that converts text to a value and raises InputError for invalid text.

@@ -25,7 +25,8 @@ def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
     """Parse a lane spec into a name and options. Quoted values become `Quoted` strings.
 
     Raises:
-        InputError: a part is not key=value, a key occurs twice, or a quotation mark is not closed.
+        InputError: an option does not have the form key=value, a key occurs twice, or a quotation mark is not
+            closed.
     """
     spec = spec.strip()
     name, _, rest = spec.partition(":")

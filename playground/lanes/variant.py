@@ -138,7 +138,7 @@ def _find_class(name: str, options: dict[str, str], shelf: LaneShelf) -> Aligner
 
 
 def _take_decoding(options: dict[str, str], kind: LaneKind) -> dict[str, str]:
-    """Remove the decoding parameters from a lane's options and return them."""
+    """Remove the decoding parameters from a lane's options, and return the removed parameters."""
     decoding = {key: options.pop(key) for key in list(options) if key in SAMPLING_NAMES}
     if "ablation" in options and "seed" in decoding:
         # A lane has a single seed, shared by the ablation and sampling.

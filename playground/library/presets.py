@@ -58,7 +58,7 @@ class Preset:
 
     @property
     def decoding(self) -> dict[str, float]:
-        """The decoding parameters listed in `DECODING`, by name."""
+        """The values of the decoding parameters listed in `DECODING`, keyed by name."""
         return {name: getattr(self.sampling, name) for name in DECODING}
 
     @property

@@ -131,7 +131,7 @@ class _Repository:
         }
 
     def take(self, folders: Sequence[str], suffix: str, largest: int) -> list[Taken]:
-        """Download the commit and return its files. See the module function `take`."""
+        """Download the commit and return the requested files; see the module-level function `take`."""
         self._git("init", "--quiet", "--bare", "--template=", ".")
         # If the server supports filters, fetch the commit's tree first, and then only the requested files.
         self._fetch("--depth=1", self.revision)

@@ -44,8 +44,8 @@ class DemoSet:
     """Verbatim text before the first demonstration; can be empty."""
     demos: tuple[Demo, ...]
     format: str = "fenced"
-    """The prompt family, which determines the block markers; a key of `demonstrations.families.FAMILIES`;
-    "fenced" is URIAL's ``# Query:`` / ``# Answer:`` with fences.
+    """The prompt family, as a key of `demonstrations.families.FAMILIES`. The family determines how queries
+    and answers are marked: "fenced" is URIAL's ``# Query:`` / ``# Answer:`` with fences.
     """
     meant_for: str = ""
     """The models for which the set was written, as display text."""
@@ -66,7 +66,9 @@ class DemoSet:
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 hash of everything that affects the prompt. The set's name does not affect the hash."""
+        """SHA-256 hash of everything that affects the prompt. The set's name does not affect the prompt, so
+        the name is not hashed.
+        """
         shapes = {
             "instruction": self.instruction,
             "demos": self.demos,

@@ -114,7 +114,9 @@ def verdict_from_json(data: Mapping[str, Any]) -> Verdict:
 
 
 def _check_lanes(lanes: tuple[int, ...], judged: JudgeCall | Verdict) -> None:
-    """Raise InputError for a negative lane, or a winner that is missing or not among the lanes."""
+    """Raise InputError if a lane index is negative, or if the winner is missing or is not one of the
+    lanes.
+    """
     if any(lane < 0 for lane in lanes):
         raise InputError(f"{type(judged).__name__} has a negative lane index.")
     if judged.winner not in ((() if judged.outcome == "win" else (None,)) + lanes):

@@ -1,4 +1,4 @@
-"""Verdicts on a turn's answers, and the judge calls that verdicts are based on."""
+"""Verdicts on the answers in a turn, and the judge calls from which the verdicts are derived."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Outcome = Literal[
 ]
 """The outcome of a judgment.
 
-The first five are verdicts on the answers: one is better, both are equal, both are bad, the judge preferred
-the same position in both orders, or each answer has a score. All other outcomes mean that there is no
-verdict: the reply could not be parsed, the judge refused, the reply was cut off at its token limit or was
+The first five outcomes are verdicts on the answers: one is better, both are equal, both are bad, the judge
+preferred the same position in both orders, or each answer has a score. All other outcomes mean that there is
+no verdict: the reply could not be parsed, the judge refused, the reply was cut off at its token limit or was
 empty, the call failed, the user cancelled the judgment, or the judgment has not finished.
 """
 

@@ -34,7 +34,9 @@ class Reply:
     weights: str | None = None
     """The weights actually used by the engine, which can differ from those requested."""
     token_ids: tuple[int, ...] = ()
-    """The token ids of `raw_text`, if the engine knows them. The last one can be an end-of-sequence token."""
+    """The token ids of `raw_text`; empty if the engine does not know the ids. The last id can be that of an
+    end-of-sequence token.
+    """
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -80,7 +82,9 @@ Event = Delta | Done | Waiting
 
 @dataclass(frozen=True, kw_only=True)
 class TokenScore:
-    """A reply token scored by a model (arXiv 2312.01552, section 2.2)."""
+    """One token of a reply, with its probability and rank according to a model (arXiv 2312.01552, section
+    2.2).
+    """
 
     token: int
     text: str

@@ -14,9 +14,9 @@ class LeftOut:
     """The numbers of turns and demonstrations omitted from a prompt so that it fits into the context."""
 
     turns: int = 0
-    """Number of omitted turns, starting from the oldest."""
+    """Number of omitted turns. The oldest turns are omitted first."""
     demos: int = 0
-    """Number of omitted demonstrations, starting from the last."""
+    """Number of omitted demonstrations. The last demonstration is omitted first."""
     tokens: int
     """Length in tokens of the prompt before anything was omitted."""
 

@@ -20,7 +20,7 @@ class AdapterStatus:
     text, in nats per token.
     """
     warning: str | None = None
-    """One-sentence warning about an adapter that is usable despite it; None if there is no warning."""
+    """One-sentence warning that does not prevent the adapter from being used; None if there is no warning."""
     serving: str = ""
     """Short description of what the adapter changes and how the change is computed; "" if the adapter cannot
     be used.
@@ -48,7 +48,7 @@ class Status:
     layers: tuple[tuple[str, int], ...] = ()
     """Number of linear and embedding layers per precision, as (precision, count) pairs."""
     warnings: tuple[str, ...] = ()
-    """Warnings about a base model that is usable despite them, one sentence each."""
+    """Warnings that do not prevent the base model from being used, one sentence each."""
     ends: tuple[str, ...] = ()
     """EOS tokens that end an answer from the base model, as they appear in the output."""
     adapters: tuple[AdapterStatus, ...] = ()

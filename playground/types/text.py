@@ -10,7 +10,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
 
 LONGEST_NAME = 100
-"""Maximum length of a name in characters. Names can be used as file names."""
+"""Maximum length of a name, in characters. The limit ensures that every name can also be used as a file
+name.
+"""
 
 
 def check_name(name: str, what: str) -> str:
