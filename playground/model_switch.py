@@ -70,7 +70,7 @@ class Progress:
 class SwitchCancelled(BaseException):
     """Raised when the user cancels a model switch.
 
-    A BaseException, so that library code does not swallow it.
+    Derived from BaseException, so that ``except Exception`` in library code does not catch it.
     """
 
 
@@ -179,7 +179,9 @@ class ModelSwitch:
         self._finish("done", f"{preset.label} is already loaded.")
 
     def list_offers(self) -> tuple[list[Offer], list[str]]:
-        """Return the presets for this machine, and an error sentence for each unreadable preset file."""
+        """Return all presets with their memory requirements and download state on this machine, and a
+        one-sentence error message for each preset file that cannot be read.
+        """
         presets, problems = list_presets(self.settings.data_dir)
         return engines.offer_presets(presets, self._measure_room()), problems
 

@@ -196,7 +196,7 @@ class RunningTurns:
 
 
 def replace_last_answer(conversation: Conversation, lane: int, answer: Answer) -> Conversation:
-    """Return the conversation with `answer` selected for a lane in the last turn."""
+    """Return a copy of the conversation in which `answer` is a lane's selected answer in the last turn."""
     *turns, last = conversation.turns
     return dataclasses.replace(conversation, turns=(*turns, last.select(answer, lane)))
 

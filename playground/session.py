@@ -98,7 +98,7 @@ class Session(JudgingSession):
         return parse_lane(spec, library, sampling)
 
     def new(self, variants: Sequence[Variant]) -> Conversation:
-        """Create an empty conversation. It is recorded when its first message is sent."""
+        """Create an empty conversation. The conversation is recorded when its first message is sent."""
         if not variants:
             raise InputError("A conversation needs at least one lane.")
         return Conversation(id=new_id(), variants=tuple(variants))
@@ -235,7 +235,7 @@ class Session(JudgingSession):
         yield from self._turns.run(ask, [lane])
 
     def show(self, conversation: Conversation, lane: int, version: int) -> Conversation:
-        """Return the conversation with another version of a lane's last answer selected.
+        """Return a copy of the conversation in which another version of a lane's last answer is selected.
 
         Raises:
             InputError: the version does not exist, or an answer is still being generated.

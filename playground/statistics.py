@@ -67,7 +67,7 @@ class Mean:
     interval: tuple[float, float] | None
     """The 95 % confidence interval; None for fewer than two conversations."""
     count: int
-    """Number of scores."""
+    """Number of scores included in the mean."""
     conversations: int
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Find Tandem's version."""
+"""Determine which version of Tandem is running."""
 
 from __future__ import annotations
 

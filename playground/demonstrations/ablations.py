@@ -83,7 +83,9 @@ def _random(case: _Case) -> DemoSet:
 
 
 def _other(case: _Case) -> DemoSet:
-    """Draw answers from another demonstration set. Every answer is used once before any is repeated."""
+    """Draw answers from another demonstration set. Every answer is used once before any answer is
+    repeated.
+    """
     answers, wanted = _answers(case.pool), len(_answers(case.demos))
     if not answers:
         raise _too_few(case.pool, "other", "answers to draw from")

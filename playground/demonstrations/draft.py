@@ -57,7 +57,7 @@ class Draft:
         """Return a copy of the draft with another instruction.
 
         Raises:
-            InputError: the set is unparsed prompt text.
+            InputError: the set consists of prompt text that could not be parsed.
         """
         if instruction == self.instruction:
             return self
@@ -85,7 +85,7 @@ class Draft:
         `at` equals the number of cards, a new card is added.
 
         Raises:
-            InputError: a query is missing, or the set is unparsed prompt text.
+            InputError: a query is missing, or the set consists of prompt text that could not be parsed.
         """
         self._refuse_whole()
         if not all(exchange.query.strip() for exchange in demo.exchanges):

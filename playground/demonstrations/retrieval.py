@@ -1,7 +1,7 @@
 """Select the demonstrations nearest to a message, using BM25 on the demonstrations' queries.
 
-Matching is lexical, so each selection can be explained by shared words. `bm25s` is imported lazily
-because it imports numpy.
+Matching is lexical, so each selection can be explained by shared words. `bm25s` is imported only when it is
+needed, because it imports numpy.
 """
 
 from __future__ import annotations

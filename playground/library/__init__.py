@@ -68,7 +68,7 @@ class Library:
     data_dir: Path | None = None
     """The user's data folder; its subfolder `demos` holds the user's demonstration sets."""
     own_sets: dict[str, Path] = field(default_factory=dict)
-    """Paths of the user's own demonstration sets, by set name."""
+    """Paths of the user's own demonstration sets, keyed by set name."""
     rubrics: dict[str, Rubric] = field(default_factory=dict)
     """Available rubrics, keyed by name."""
     rubric_problems: list[str] = field(default_factory=list)

@@ -110,7 +110,7 @@ def read_probes(path: Path) -> list[Probe]:
 
 
 def _object(line: str, where: str) -> dict[str, Any]:
-    """Parse the JSON object on a line."""
+    """Parse a line, which must contain a JSON object."""
     if "\0" in line:
         raise InputError(f"{where}: a text file cannot contain a NUL byte; remove it.")
     try:

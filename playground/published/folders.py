@@ -155,7 +155,7 @@ def _stem(file: Published) -> str:
 
 
 def _names_for(path: str) -> Iterator[str]:
-    """Yield candidate set names for a file without end, starting with the preferred name."""
+    """Yield an endless sequence of candidate set names for a file, starting with the preferred name."""
     parts = [*PurePosixPath(path).parent.parts, PurePosixPath(path).stem]
     names = [set_name("-".join(parts[start:])) for start in range(len(parts) - 1, -1, -1)]
     yield from filter(None, names)

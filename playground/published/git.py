@@ -178,7 +178,7 @@ class _Repository:
     def _git(self, *command: str, given: bytes = b"") -> bytes:
         """Run a git command and return its output.
 
-        If the command exceeds a limit, kill it and its child processes.
+        If the command exceeds the time limit or the size limit, kill the command and its child processes.
         """
         settings = [part for key, value in self.settings.items() for part in ("-c", f"{key}={value}")]
         with (

@@ -23,7 +23,9 @@ class Published:
     path: str
     """Path of the file in the repository."""
     blob: str | None
-    """Git blob id, if the file is fetched by blob; None if it is fetched from the collection's revision."""
+    """Git blob id, if the file is fetched by this id; None if the file is fetched from the collection's
+    revision.
+    """
     size: int
     """Size in bytes."""
     sha256: str
@@ -44,7 +46,7 @@ class Collection:
     """GitHub repository, as ``owner/name``."""
     licence: str
     revision: str | None
-    """Full commit id; None if all files are fetched by blob."""
+    """Full commit id; None if all files are fetched by blob id."""
     files: tuple[Published, ...]
     folders: tuple[str, ...] = ()
     """Folders in the commit `revision`. All prompt files in these folders belong to the collection, whether

@@ -108,9 +108,8 @@ class Conversation:
     def history(self, lane: int) -> tuple[Message, ...]:
         """Return a lane's history as alternating user and assistant messages.
 
-        A turn is omitted if generation failed or was stopped before it produced any text, because the model
-        did not itself give an empty answer. If the model did, by ending its answer immediately, the turn is
-        kept.
+        A turn is omitted if generation of its answer failed or was stopped before it produced any text. A
+        turn is kept if the model itself gave an empty answer, by ending it immediately.
         """
         messages: list[Message] = []
         for turn in self.turns:

@@ -53,7 +53,8 @@ def demo_set_from_json(data: Mapping[str, Any]) -> DemoSet:
 def answer_from_json(variant: str, request: Mapping[str, Any] | None, reply: Any, version: int) -> Answer:
     """Parse an `Answer` from the JSON of its request and reply.
 
-    Raises the same errors as `judge_call_from_json`.
+    Raises InputError if a field has an invalid value, and other exceptions, such as KeyError and TypeError,
+    if the JSON does not describe an answer.
     """
     answer = Answer(
         variant=variant,
