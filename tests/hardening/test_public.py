@@ -231,7 +231,7 @@ def test_code_of_a_repository_does_not_run() -> None:
         Settings.read({"public": True, "trust_remote_code": True}, {})
 
 
-def test_no_site_can_frame_the_page_and_loads_nothing_foreign(visitor: Caller) -> None:
+def test_no_site_can_frame_the_page_which_loads_nothing_foreign(visitor: Caller) -> None:
     headers = visitor.client.get("/").headers
     policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
     assert policy["frame-ancestors"] == policy["default-src"] == policy["connect-src"] == "'self'"
