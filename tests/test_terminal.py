@@ -101,8 +101,8 @@ def test_doctor_shows_what_files_say_harmlessly(capsys: pytest.CaptureFixture[st
 def test_warnings_are_shown_harmlessly(capsys: pytest.CaptureFixture[str]) -> None:
     from playground.config import Settings
 
-    print_warnings(Status(state="ready", note="", base="x", warnings=(EVIL,)), Settings(), {"x": EVIL})
-    assert capsys.readouterr().err == f"{HARMLESS}\n{HARMLESS}\n"
+    print_warnings(Status(state="ready", note="", base="x", warnings=(EVIL,)), Settings(), {"x": f"Also {EVIL}"})
+    assert capsys.readouterr().err == f"{HARMLESS}\nAlso {HARMLESS}\n"
 
 
 def test_judge_shows_a_servers_words_harmlessly(talk: Conversation, tmp_path: Path) -> None:
