@@ -101,7 +101,9 @@ def test_doctor_shows_what_files_say_harmlessly(capsys: pytest.CaptureFixture[st
 def test_warnings_are_shown_harmlessly(capsys: pytest.CaptureFixture[str]) -> None:
     from playground.config import Settings
 
-    print_warnings(Status(state="ready", note="", base="x", warnings=(EVIL,)), Settings(), {"x": f"Also {EVIL}"})
+    print_warnings(
+        Status(state="ready", note="", base="x", warnings=(EVIL,)), Settings(), {"x": f"Also {EVIL}"}
+    )
     assert capsys.readouterr().err == f"{HARMLESS}\nAlso {HARMLESS}\n"
 
 
