@@ -142,7 +142,7 @@ class JudgingSession:
 
         Args:
             owner: the owner of the conversations (see `Store.summaries`).
-            ids: ids of the conversations to load, whoever owns them. Unknown ids are ignored.
+            ids: ids of the conversations to load, regardless of their owner. Unknown ids are ignored.
         """
         if ids is None:
             judged = self.judges.list_judged(owner=owner)
