@@ -202,11 +202,8 @@ class JudgeRequests:
     def repeat(self, state: PageState, conversation: Conversation, turn: int, verdict: Verdict) -> JudgeForm:
         """Return a form prefilled to request a verdict again."""
         by_rule = verdict.judge == REFERENCE
-        own, there, rubrics = (
-            clean(self.settings.judge_url),
-            answered_lanes_on_page(state, conversation, turn),
-            self.rubrics(),
-        )
+        own, rubrics = clean(self.settings.judge_url), self.rubrics()
+        there = answered_lanes_on_page(state, conversation, turn)
         typed = state.judging.model or self._own_model()
         return JudgeForm(
             turn=turn,
