@@ -19,7 +19,7 @@ from playground.types import AdapterCard, Answer, Conversation
 from playground.ui.html import diff as html_diff
 from playground.ui.html.labels import FINISH, decoding, pace_words
 from playground.ui.html.markdown import render_markdown
-from playground.ui.html.text import escape, reveal_plain
+from playground.ui.html.text import escape, escape_attribute, reveal_plain
 from playground.words import shorten
 
 ICONS = {
@@ -203,11 +203,6 @@ def _render_below(conversation: Conversation, lane: int, number: int, answer: An
 @lru_cache(maxsize=512)
 def _render_warnings(answer: Answer) -> str:
     return html_diff.render_findings(check(answer))
-
-
-def escape_attribute(text: str) -> str:
-    """Escape `text` for an HTML attribute, preserving newlines and tabs."""
-    return escape(text).replace("\n", "&#10;").replace("\t", "&#9;")
 
 
 def render_rest(answer: Answer, name: str) -> str:

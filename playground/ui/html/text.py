@@ -28,6 +28,11 @@ def escape(text: str) -> str:
     return marked.replace("\r", "&#13;").replace("\0", "\u2400")
 
 
+def escape_attribute(text: str) -> str:
+    """Escape `text` for an HTML attribute, preserving newlines and tabs."""
+    return escape(text).replace("\n", "&#10;").replace("\t", "&#9;")
+
+
 def reveal(text: str) -> str:
     """Escape `text` for HTML, with invisible characters shown as codes."""
     written, done = "", 0

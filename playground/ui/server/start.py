@@ -23,6 +23,8 @@ from playground.ui.server.uploads import MAX_FILE_SIZE, OwnUploads
 from playground.ui.server.visitors import Sessions, Uploads, Visitors
 
 ASSETS = Path(__file__).parents[1] / "assets"
+STYLE_SHEETS = ("style", "answers", "model", "a11y")
+"""Names of the style sheets, in the order in which later rules override earlier ones."""
 PEOPLE_AT_ONCE = 64
 """Maximum number of concurrent streams. Each stream occupies a worker thread from time to time."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
@@ -80,7 +82,7 @@ def start(blocks: gr.Blocks, settings: Settings, port: int) -> None:
         pwa=False,
         max_file_size=MAX_FILE_SIZE,
         theme=theme(),
-        css_paths=[ASSETS / "style.css", ASSETS / "model.css", ASSETS / "a11y.css"],
+        css_paths=[ASSETS / f"{name}.css" for name in STYLE_SHEETS],
         head="".join(f"<script>{script}</script>" for script in scripts()),
         app_kwargs={"middleware": layers(settings, blocks)},
     )

@@ -177,9 +177,9 @@ def test_what_people_and_models_said_is_only_text(
     person.close()
 
 
-READ = """(all) => all.map((one) => [one.textContent, ...[...one.querySelectorAll("[href], [data-info]")].map(
-    (part) => `${part.getAttribute("href")} ${part.dataset.info}`)].join(" "))"""
-"""The text of elements, with the addresses of their links and the languages of their code."""
+READ = """(all) => all.map((one) => [one.textContent, ...[...one.querySelectorAll("[href]")].map(
+    (part) => part.getAttribute("href"))].join(" "))"""
+"""The text of elements, with the addresses of their links."""
 
 
 def letters(text: str) -> set[str]:

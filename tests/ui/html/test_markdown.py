@@ -10,11 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from playground.ui.html.code import LONGEST_CODE, render_code
 from playground.ui.html.markdown import LONGEST, render_markdown
+from playground.ui.html.mathml import ATTRIBUTES, ELEMENTS
+from playground.ui.html.text import reveal
+from tests.helpers.checked import there
 
 OURS = re.compile(
-    r"</?(?:p|br|code|pre|ul|ol|li|em|strong|s|blockquote|table|thead|tbody|tr|t[hd]|hr|h[1-6]|a|span)"
-    r'(?: (?:tabindex|data-info|class|title|href|target|rel|start|style)="[^"<>]*")*(?: /)?>'
+    r"</?(?:p|br|code|pre|ul|ol|li|em|strong|s|blockquote|table|thead|tbody|tr|t[hd]|hr|h[1-6]|a|span|div|button"
+    rf"|{'|'.join(sorted(ELEMENTS))})"
+    r"(?: (?:tabindex|class|title|href|target|rel|start|style|type|role|aria-label|data-act|data-text"
+    rf"|{'|'.join(ATTRIBUTES)})="
+    r'"[^"<>]*")*(?: /)?>'
 )
 
 markdownish = st.lists(
@@ -43,7 +50,20 @@ markdownish = st.lists(
             "[a]: b",
             "]:",
             "\\",
+            "$",
             "$$",
+            "\\(",
+            "\\)",
+            "\\[",
+            "\\]",
+            r"\frac{1}{2}",
+            r"\href{javascript:x}{y}",
+            r"\text{<b>}",
+            r"\phantom{p}",
+            "```py\n",
+            "- [ ] ",
+            "# ",
+            "|a|\n|-|\n",
             "%%%LATEX_BLOCK_0%%%",
             "word",
             " ",
@@ -91,8 +111,8 @@ def test_no_word_vanishes(word: str, around: str) -> None:
 
 def test_code_is_kept_as_it_was_written() -> None:
     written = render_markdown("so:\n```html\n<p>\n  &amp;\n```\nend `a<b>`")
-    assert '<pre tabindex="0" data-info="html"><code>' in written
-    code = re.findall(r"<code>(.*?)</code>", written, re.DOTALL)
+    assert '<span class="language">html</span>' in written
+    code = [re.sub(r"<[^>]*>", "", text) for text in re.findall(r"<code>(.*?)</code>", written, re.DOTALL)]
     assert [html.unescape(text) for text in code] == ["<p>\n  &amp;\n", "a<b>"]
     assert render_markdown("`plain` **bold**") == "<p><code>plain</code> <strong>bold</strong></p>\n"
 
@@ -101,8 +121,49 @@ def test_an_open_fence_is_code_while_it_streams() -> None:
     assert html.unescape(render_markdown("```py\nif a < b:\n    c")).count("if a < b:\n    c") == 1
 
 
-def test_what_stands_beside_a_fence_is_named() -> None:
-    assert 'data-info="p learn &quot;x"' in render_markdown('```p learn "x\ncode')
+def test_the_info_string_of_a_code_block_is_shown() -> None:
+    assert '<span class="language">p learn &quot;x</span>' in render_markdown('```p learn "x\ncode')
+
+
+@given(st.sampled_from(["python", "JSON", "html", "bash", "unknown", "c++"]), markdownish | st.text())
+def test_colored_code_is_the_code_as_written(language: str, code: str) -> None:
+    code = code.replace("~", "-").replace("\0", "").replace("\r", "")
+    written = render_markdown(f"~~~~~ {language}\n{code}\n~~~~~")
+    inside = there(re.search(r"<code>(.*)</code>", written, re.DOTALL))[1]
+    assert html.unescape(re.sub(r"<[^>]*>", "", inside)) == html.unescape(reveal_text(code + "\n"))
+
+
+def reveal_text(text: str) -> str:
+    return re.sub(r"<[^>]*>", "", reveal(text))
+
+
+def test_code_has_colors_in_known_languages_only() -> None:
+    assert '<span class="k">def</span>' in render_markdown("```python\ndef f(): pass\n```")
+    assert "<span" not in render_markdown("```klingon\ndef f(): pass\n```").partition("<pre")[2]
+    long = "x = 1\n" * LONGEST_CODE
+    assert "<span" not in render_code(long, "python")
+
+
+def test_the_copy_button_of_a_code_block_copies_the_code() -> None:
+    written = render_markdown('```\na "b"\n\tc\n```')
+    assert html.unescape(there(re.search(r'data-text="([^"]*)"', written))[1]) == 'a "b"\n\tc\n'
+
+
+def test_a_table_scrolls_inside_its_own_frame() -> None:
+    written = render_markdown("|a|b|\n|-|-|\n|1|2|")
+    assert written.startswith('<div class="table" tabindex="0"><table>')
+    assert written.rstrip().endswith("</table></div>")
+
+
+def test_task_lists_have_named_boxes() -> None:
+    written = render_markdown("- [ ] open\n- [x] closed\n- [y] text\n- [ ]")
+    assert re.findall(r'aria-label="([^"]*)"', written) == ["not done", "done"]
+    assert shown(written) == "\u2610open\u2611closed[y]text[]"
+
+
+def test_headings_of_an_answer_are_below_those_of_the_page() -> None:
+    written = render_markdown("# a\n###### b")
+    assert written == '<h3 class="level-1">a</h3>\n<h6 class="level-6">b</h6>\n'
 
 
 def test_pictures_and_definitions_stay_text_and_links_name_their_address() -> None:
@@ -132,7 +193,24 @@ def test_deep_levels_are_shown_plain_and_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["\\", "`", "` `` ``` ", "    \n", "[", "> 1. ", "]:", "~~~ <\n", "<", "*a_", "|a\n|-"]
+    "unit",
+    [
+        *["\\", "`", "` `` ``` ", "    \n", "[", "> 1. ", "]:", "~~~ <\n", "<", "*a_", "|a\n|-", "```py\n'"],
+        *[
+            "$",
+            "$ a",
+            "$a$",
+            "$$\n",
+            "$$a",
+            "\\(",
+            "\\(a\\)",
+            "\\[\n",
+            "\\[a\\]\n",
+            "\\{",
+            "- [ ] x\n",
+            r"$\sqrt",
+        ],
+    ],
 )
 def test_hostile_text_takes_no_time(unit: str) -> None:
     for size in (LONGEST - 10, 100_000):
