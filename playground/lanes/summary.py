@@ -40,7 +40,7 @@ def summarize_lanes(
 ) -> list[list[Setting]]:
     """Return the settings of each lane that are not common to all lanes.
 
-    With a single lane, nothing is common, and all settings that differ from their defaults are returned.
+    For a single lane, return the settings of its recipe, without those of decoding.
 
     Args:
         specs: the lane specs.
@@ -48,10 +48,10 @@ def summarize_lanes(
         default_set: the name of the base's default demonstration set.
         sets: the demonstration sets, by name.
     """
-    lanes = [
-        {**_describe_recipe(Recipe.of(spec), default_set, sets), **_describe_decoding(parameters)}
-        for spec, parameters in zip(specs, decoding, strict=True)
-    ]
+    lanes = [_describe_recipe(Recipe.of(spec), default_set, sets) for spec in specs]
+    if len(lanes) > 1:
+        for lane, parameters in zip(lanes, decoding, strict=True):
+            lane |= _describe_decoding(parameters)
     summaries = []
     for lane in lanes:
         others = [each for each in lanes if each is not lane]

@@ -216,11 +216,11 @@ class Lane:
             self.controller.catalog.adapter_error(variant.aligner.adapter),
         )
 
-    def draw_meter(self, state: PageState, settings: LaneSettings) -> Update:
+    def draw_meter(self, state: PageState, settings: LaneSettings, draft: str) -> str:
         """Render the context usage meter for the lane's next prompt; "" if the prompt cannot be built."""
         status = self.controller.session.status()
         try:
-            asked = self.controller.prompts.preview_next(state, self.number, settings)
+            asked = self.controller.prompts.preview_next(state, self.number, settings, draft)
         except InputError:
             return ""
         room = int(settings.decoding[self.number]["max_new_tokens"])

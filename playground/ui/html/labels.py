@@ -6,7 +6,9 @@ Pure functions, independent of Gradio.
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 
+from playground.lanes.summary import Setting
 from playground.types import Reply, Sampling, Status
 from playground.ui.html.text import format_number, reveal, reveal_plain
 
@@ -52,6 +54,15 @@ def hidden_lanes(shown: int, hidden: int) -> str:
         f"<p>Showing {shown} of this conversation\u2019s {shown + hidden} lanes. The next message continues "
         "only the lanes shown, in a new conversation. Press Differences to read the other answers.</p>"
     )
+
+
+def lane_summary(settings: Sequence[Setting]) -> str:
+    """Render the settings that distinguish a lane, with emphasis on those that differ from another lane's."""
+    shown = "".join(
+        f"<b>{_html(setting.text)}</b>" if setting.differs else f"<span>{_html(setting.text)}</span>"
+        for setting in settings
+    )
+    return f'<p class="lane-summary">{shown}</p>' if shown else ""
 
 
 # --- Metrics --------------------------------------------------------------------------------------

@@ -61,9 +61,7 @@ def render_meter(
         f'<i class="{kind}" style="width:{100 * count / scale:.3f}%"></i>'
         for kind, count in [*kinds.items(), ("room", answer)]
     )
-    words = ", ".join(
-        f"{NAMES[kind]} {format_number(count)}" for kind, count in kinds.items() if kind != "cue"
-    )
+    words = ", ".join(f"{NAMES[kind]} {format_number(count)}" for kind, count in kinds.items())
     ending = f"{format_number(answer)} for the answer" if left else "no room for an answer"
     if left_out is not None:
         ending += f"; {context_fit.describe_left_out(left_out)}"

@@ -106,7 +106,7 @@ class Composer:
         """Connect the buttons, including the buttons below the messages in each lane."""
         self.inputs: PageInputs = events.inputs
         self.stream = stream
-        stream.on([self.send.click, self.box.submit], self.on_send, also=[self.box])
+        stream.on([self.send.click, self.box.submit], self.on_send)
         for button in self.examples:
             stream.on(button.click, self.on_example(str(button.value)))
         stream.on(self.retry.click, self.on_retry)

@@ -64,8 +64,9 @@ class Decoding:
                 control.input(
                     controls.on_parameter, set(controls.controls), trigger_mode="always_last", **own
                 )
+            counted = [controls.control("max_new_tokens")] if controls is self.common else controls.controls
             events.on(
-                controls.control("max_new_tokens").change,
+                [control.change for control in counted],
                 self.lanes.on_meters,
                 self.lanes.meters,
                 trigger_mode="always_last",

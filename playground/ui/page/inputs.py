@@ -41,6 +41,7 @@ class PageInputs:
         linked: gr.Checkbox,
         mode: gr.Dropdown,
         prefill: gr.Textbox,
+        message: gr.Textbox,
     ) -> None:
         """Store the components created by the page's features.
 
@@ -52,9 +53,11 @@ class PageInputs:
             linked: checkbox that makes all lanes use the controls in `decoding`.
             mode: history mode control.
             prefill: prefill field.
+            message: message box, whose draft is part of each lane's next prompt.
         """
         self.state, self.shown, self.lanes = state, shown, lanes
         self.decoding, self.linked, self.mode, self.prefill = decoding, linked, mode, prefill
+        self.message = message
 
     @property
     def controls(self) -> list[Any]:
@@ -64,11 +67,11 @@ class PageInputs:
 
     @property
     def components(self) -> set[Any]:
-        """The state and the controls.
+        """The state, the controls and the message box.
 
         They are returned as a set, because Gradio then passes the handler a dictionary keyed by component.
         """
-        return {self.state, *self.controls}
+        return {self.state, self.message, *self.controls}
 
     def decoding_of(self, lane: Lane, values: Values) -> DecodingControls:
         """Return the decoding controls that apply to a lane."""

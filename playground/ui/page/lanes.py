@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from playground.lanes.letters import lane_letter
+from playground.lanes.summary import summarize_lanes
 from playground.types import InputError, Variant
 from playground.ui.controls.events import HIDDEN, Updates, Values
 from playground.ui.controls.lane import Lane
@@ -17,6 +18,10 @@ from playground.ui.page.controller import Controller
 from playground.ui.page.events import PageEvents
 from playground.ui.page.inputs import PageInputs, lane_values
 from playground.ui.page.state import LANES, PageState
+
+
+DRAFT_LIMIT = 20_000
+"""Maximum number of characters of a draft that is counted while it is typed."""
 
 
 class Lanes:
@@ -122,12 +127,24 @@ class Lanes:
         return updates
 
     def draw_meters(self, state: PageState, values: Values) -> Updates:
-        """Return UI updates for the meters that show the context usage of each lane's next prompt."""
+        """Return UI updates for each lane's summary and the context usage of its next prompt.
+
+        The next prompt includes the draft in the message box.
+        """
         try:
             settings = self.inputs.read(state, values)
         except InputError:
             return {lane.meter: "" for lane in self.columns}
-        return {lane.meter: lane.draw_meter(state, settings) for lane in self.columns[: len(settings.specs)]}
+        draft = values[self.inputs.message]
+        draft = draft if isinstance(draft, str) and len(draft) <= DRAFT_LIMIT else ""
+        catalog = self.controller.catalog
+        summaries = summarize_lanes(
+            settings.specs, settings.decoding, catalog.default_set(), catalog.sets(state)
+        )
+        return {
+            lane.meter: html_labels.lane_summary(summary) + lane.draw_meter(state, settings, draft)
+            for lane, summary in zip(self.columns, summaries, strict=False)
+        }
 
     def draw_columns(self, state: PageState) -> Updates:
         """Return UI updates that show or hide each lane's column, styled for blind mode if it is on."""

@@ -170,6 +170,7 @@ class Page:
             linked=self.decoding.linked,
             mode=self.arrangement.mode,
             prefill=self.composer.prefill,
+            message=self.composer.box,
         )
         outputs = list(dict.fromkeys(self.outputs))
         refusal = self.actions.draw_buttons(streaming=False)
