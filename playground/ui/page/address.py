@@ -33,7 +33,7 @@ class Controls:
 
 
 class Address:
-    """Hidden text boxes read by `page.js` whenever their values change.
+    """Hidden text boxes read by `address.js` whenever their values change.
 
     Must be created inside a `gr.Blocks` context.
     """
@@ -58,14 +58,14 @@ class Address:
         return [self.conversation, self.link, self.kept, self.moved]
 
     def connect(self, copy: gr.Button) -> None:
-        """Connect `page.js` to the hidden text boxes and the copy button."""
+        """Connect `address.js` to the hidden text boxes and the copy button."""
         for box in (self.conversation, self.kept):
             box.change(None, [self.conversation, self.kept], None, js=FOLLOW, **HIDDEN)
         copied = copy.click(None, [self.link], None, js="(link) => tandemCopyLink(link)", **HIDDEN)
         copied.then(self.on_copied, None, None, **QUICK)
 
     def on_copied(self) -> None:
-        """Show a toast that describes the link copied by `page.js`."""
+        """Show a toast that describes the link copied by `address.js`."""
         say("Link copied. It includes the lanes, decoding parameters and probe, but no messages.")
 
     def draw_moved(self, state: PageState) -> Updates:

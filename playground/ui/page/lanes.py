@@ -19,7 +19,6 @@ from playground.ui.page.events import PageEvents
 from playground.ui.page.inputs import PageInputs, lane_values
 from playground.ui.page.state import LANES, PageState
 
-
 DRAFT_LIMIT = 20_000
 """Maximum number of characters of a draft that is counted while it is typed."""
 

@@ -23,8 +23,13 @@ from playground.ui.server.uploads import MAX_FILE_SIZE, OwnUploads
 from playground.ui.server.visitors import Sessions, Uploads, Visitors
 
 ASSETS = Path(__file__).parents[1] / "assets"
-STYLE_SHEETS = ("style", "answers", "model", "a11y")
+STYLE_SHEETS = (
+    *("page", "topbar", "lanes", "composer", "narrow", "lane-head", "answers"),
+    *("dialogs", "compare", "probes", "judging", "model", "a11y"),
+)
 """Names of the style sheets, in the order in which later rules override earlier ones."""
+SCRIPTS = ("store", "folds", "scroll", "draft", "votes", "address", "a11y")
+"""Names of the scripts that run in the browser, in their order. `store` is used by the others."""
 PEOPLE_AT_ONCE = 64
 """Maximum number of concurrent streams. Each stream occupies a worker thread from time to time."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
@@ -82,7 +87,7 @@ def start(blocks: gr.Blocks, settings: Settings, port: int) -> None:
         pwa=False,
         max_file_size=MAX_FILE_SIZE,
         theme=theme(),
-        css_paths=[ASSETS / f"{name}.css" for name in STYLE_SHEETS],
+        css_paths=[ASSETS / "css" / f"{name}.css" for name in STYLE_SHEETS],
         head="".join(f"<script>{script}</script>" for script in scripts()),
         app_kwargs={"middleware": layers(settings, blocks)},
     )
@@ -91,7 +96,7 @@ def start(blocks: gr.Blocks, settings: Settings, port: int) -> None:
 
 def scripts() -> list[str]:
     """Return the scripts that run in the browser in addition to Gradio's own scripts."""
-    files = (ASSETS / "page.js", ASSETS / "a11y.js")
+    files = (ASSETS / "js" / f"{name}.js" for name in SCRIPTS)
     return [shortcuts.render_script(), *(path.read_text(encoding="utf-8") for path in files)]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.helpers.paths import ROOT
 
-SHEETS = sorted((ROOT / "playground" / "ui" / "assets").glob("*.css"))
+SHEETS = sorted((ROOT / "playground" / "ui" / "assets").rglob("*.css"))
 
 
 @pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.name)

@@ -1,0 +1,27 @@
+// Collapse and expand lane settings and the less common decoding parameters.
+(() => {
+  const { tandemKeep: keep, tandemKept: kept } = window;
+
+  // Lane settings and the less common decoding parameters are collapsed by default. The ids of the buttons
+  // whose sections are open are stored.
+  const open = new Set(kept("tandem-open").split(" ").filter(Boolean));
+  const folds = [0, 1, 2, 3].map((lane) => [`setup-${lane}`, `lane-${lane}`, "set-up"]);
+  folds.push(["more", "bottom", "more"]);
+  const fold = (id) => {
+    if (!open.delete(id)) open.add(id);
+    keep("tandem-open", [...open].join(" "));
+    unfold();
+  };
+  const unfold = () => {
+    for (const [id, holder, name] of folds) {
+      const button = document.getElementById(id);
+      if (!button) continue;
+      document.getElementById(holder)?.classList.toggle(name, open.has(id));
+      const state = String(open.has(id));
+      if (button.getAttribute("aria-expanded") !== state) button.setAttribute("aria-expanded", state);
+    }
+  };
+  window.tandemSetUp = (lane) => fold(`setup-${lane}`);
+  window.tandemMore = () => fold("more");
+  new MutationObserver(unfold).observe(document.documentElement, { childList: true, subtree: true });
+})();
