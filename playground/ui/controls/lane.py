@@ -216,15 +216,26 @@ class Lane:
             self.controller.catalog.adapter_error(variant.aligner.adapter),
         )
 
-    def draw_meter(self, state: PageState, settings: LaneSettings, draft: str) -> str:
-        """Render the context usage meter for the lane's next prompt; "" if the prompt cannot be built."""
+    def draw_meter(self, state: PageState, settings: LaneSettings, draft: str | None) -> str:
+        """Render the context usage meter for the lane's next prompt; "" if the prompt cannot be built.
+
+        Args:
+            state: the page's state.
+            settings: settings of all visible lanes.
+            draft: the message; None if it is too long to be counted.
+        """
         status = self.controller.session.status()
         try:
-            asked = self.controller.prompts.preview_next(state, self.number, settings, draft)
+            asked = self.controller.prompts.preview_next(state, self.number, settings, draft or "")
         except InputError:
             return ""
         room = int(settings.decoding[self.number]["max_new_tokens"])
-        return html_prompt.render_meter(asked.prompt, asked.tokens, status.context, room, asked.left_out)
+        names = html_prompt.UNCOUNTED if draft is None else html_prompt.NAMES
+        if draft is not None and not draft.strip():
+            names = html_prompt.EMPTY
+        return html_prompt.render_meter(
+            asked.prompt, asked.tokens, status.context, room, asked.left_out, names
+        )
 
     def update_dependent(self, state: PageState, values: Sequence[Any]) -> dict[Any, Update]:
         """Return UI updates for the controls whose choices or visibility depend on other controls."""

@@ -13,14 +13,14 @@ from functools import lru_cache
 
 from playground.checks import check
 from playground.context_fit import describe_left_out
-from playground.lanes.names import label_lanes
+from playground.lanes.names import abbreviate_spec, label_lanes
 from playground.templates.thinking import Thinking, opens_thinking, split_thinking
 from playground.types import AdapterCard, Answer, Conversation
 from playground.ui.html import diff as html_diff
 from playground.ui.html.labels import FINISH, decoding, pace_words
 from playground.ui.html.markdown import render_markdown
 from playground.ui.html.text import escape, escape_attribute, reveal_plain
-from playground.words import shorten
+from playground.words import count_things, shorten
 
 ICONS = {
     "edit": "M3 13l.7-3L11 2.7a1.4 1.4 0 0 1 2 0l.3.3a1.4 1.4 0 0 1 0 2L6 12.3 3 13z",
@@ -105,7 +105,7 @@ def render_turns(
 
 def _describe_author(answer: Answer, cards: Mapping[str, AdapterCard]) -> str:
     """Describe an answer's recipe and decoding parameters, except the seed, which may change every turn."""
-    name = label_lanes(cards).get(answer.variant, answer.variant)
+    name = abbreviate_spec(answer.variant, label_lanes(cards))
     if answer.request is None:
         return name
     sampling = answer.request.sampling
@@ -123,7 +123,7 @@ def _render_message_buttons(number: int, answer: Answer) -> str:
 def _render_answer(answer: Answer, note: str) -> str:
     """Render an answer's text, or a notice explaining why the answer has no text."""
     reply, parts = answer.reply, []
-    start = answer.request.prompt.prefill if answer.request else ""
+    start = answer.prefill
     split = split_answer(answer)
     if split.thinking is not None:
         parts.append(_render_thinking(split, bool(reply.finish)))
@@ -160,7 +160,7 @@ def _render_thinking(split: Thinking, ended: bool) -> str:
     """Render an answer's reasoning, collapsed once it is complete."""
     text = split.thinking or ""
     words = len(text.split())
-    count = f"{words} word{'' if words == 1 else 's'}"
+    count = count_things(words, "word")
     state = "" if split.closed else ", not finished" if ended else "\u2026"
     opened = "" if split.closed or ended else " open"
     return (
@@ -194,7 +194,8 @@ def _render_below(conversation: Conversation, lane: int, number: int, answer: An
     acts.append(render_button("judge", number))
     acts.append(render_button("branch", number))
     if not last:  # the metrics of the last answer are shown at the bottom of the lane
-        figures = " \u00b7 ".join([FINISH[answer.reply.finish], *pace_words(answer.reply)])
+        continued = conversation.turns[number].continued_tokens(lane)
+        figures = " \u00b7 ".join([FINISH[answer.reply.finish], *pace_words(answer.reply, continued)])
         acts.append(f'<span class="took">{escape(figures)}</span>')
     text = escape_attribute(answer.text)
     return f'{_render_warnings(answer)}<div class="acts" data-text="{text}">{"".join(acts)}</div>'

@@ -1,4 +1,4 @@
-"""Prepare text for HTML: escaping, visible codes for invisible characters, and number formatting.
+"""Prepare text for HTML: escaping, and visible codes for invisible characters.
 
 Pure functions, independent of Gradio. Text from users and models is untrusted, so it is always escaped. No
 character is dropped.
@@ -56,29 +56,3 @@ def reveal_whitespace(text: str) -> str:
 
 def _format_code(character: str) -> str:
     return f"U+{ord(character):04X}"
-
-
-def format_number(number: int) -> str:
-    """Format an integer with thin spaces as thousands separators."""
-    return f"{number:,}".replace(",", "\u202f")
-
-
-def count_things(count: int, thing: str, things: str = "") -> str:
-    """Format a count with its noun, as in "1 call" or "2 calls".
-
-    Args:
-        count: the number.
-        thing: the singular noun.
-        things: the plural noun; `thing` followed by "s" by default.
-    """
-    return f"{format_number(count)} {thing if count == 1 else things or thing + 's'}"
-
-
-def format_bytes(count: int) -> str:
-    """Format a byte count with two or three significant digits, as in 412 MB or 2.1 GB."""
-    value = float(count)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if value < 999.5:
-            return f"{value:.0f} {unit}" if value >= 99.5 or unit == "bytes" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"

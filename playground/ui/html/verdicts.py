@@ -12,8 +12,8 @@ from playground.judging.cost import Cost, Estimate
 from playground.judging.votes import HUMAN, Choice
 from playground.lanes.letters import lane_letter
 from playground.types import SETTLED, Aspect, JudgeCall, Outcome, Verdict
-from playground.ui.html.text import count_things, escape, format_number, reveal, reveal_plain
-from playground.words import shorten
+from playground.ui.html.text import escape, reveal, reveal_plain
+from playground.words import count_things, format_number, format_price, shorten
 
 OUTCOMES: Mapping[Outcome, str] = {
     "win": "better",
@@ -287,7 +287,7 @@ def render_estimate(estimate: Estimate) -> str:
 
 
 def _price(price: tuple[float, str] | None, before: str) -> str:
-    return "" if price is None else f", {before}{price[0]:.4f}\u2009{escape(price[1])}"
+    return "" if price is None else f", {before}{escape(format_price(*price))}"
 
 
 # --- Judge calls ----------------------------------------------------------------------------------

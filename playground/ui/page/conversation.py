@@ -304,7 +304,10 @@ class ConversationView:
             return html_labels.status_line(None, note, state.blind)
         # Keys can collide only if the durations of two answers are equal to the microsecond.
         which = f"{conversation.id} {len(conversation.turns)} {answer.version} {answer.reply.seconds}"
-        return html_labels.status_line(answer.reply, note, state.blind, ended=which if is_new else "")
+        ended = which if is_new else ""
+        last = [turn for turn in conversation.turns if lane.number < len(turn.answers)][-1]
+        before = last.continued_tokens(lane.number)
+        return html_labels.status_line(answer.reply, note, state.blind, ended, before)
 
 
 def _last_answer(conversation: Conversation, lane: int) -> Answer | None:

@@ -220,4 +220,7 @@ class Page:
         self.probes_dialog.connect(self.topbar.probes)
         self.votes.connect(state, draw_marks, self.lanes.turns)
         self.judge.connect(state, draw_marks, self.lanes.turns)
-        self.scores_dialog.connect(self.topbar.scores, state, self.conversation.draw_opened, events.outputs)
+        opened = self.scores_dialog.connect(
+            self.topbar.scores, state, self.conversation.draw_opened, events.outputs
+        )
+        events.on(opened.then, self.lanes.on_meters, self.lanes.meters)

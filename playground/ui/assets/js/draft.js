@@ -1,4 +1,4 @@
-// Keep unsent text across reloads.
+// The unsent message: keep it across reloads, and count its tokens while it is typed.
 (() => {
   const { tandemKeep: keep, tandemKept: kept } = window;
 
@@ -13,6 +13,21 @@
     box.value = text;
     box.dispatchEvent(new Event("input", { bubbles: true }));
   };
+
+  // Count the draft's tokens once the user pauses. While answers are streamed, nothing is counted: the page
+  // counts the draft again when they end.
+  const PAUSE = 350;
+  let timer = null;
+  const count = () => {
+    const stop = document.getElementById("stop");
+    if (!stop?.getClientRects().length) document.getElementById("count-draft")?.click();
+  };
+  addEventListener("input", ({ target }) => {
+    if (!target.closest?.("#message")) return;
+    clearTimeout(timer);
+    timer = setTimeout(count, PAUSE);
+  }, true);
+
   let found = null;
   new MutationObserver(() => {
     const box = document.querySelector("#message textarea");
