@@ -19,6 +19,8 @@ _HIDDEN = re.compile(
     "|(?<![^\0-\u02ff\u2000-\u206f])[\u200c\u200d]|[\u200c\u200d](?![^\0-\u02ff\u2000-\u206f])"
     "|(?<![^\0-\x22\x24-\x29\x2b-\x2f\x3a-\x7f\ufe00-\ufe0f])[\ufe00-\ufe0f]"
 )
+_BLANKS = re.compile(r"\t++|(?<! ) ++(?=\n|\Z)")
+"""Runs of tabs, and of spaces at the end of a line. Matched in linear time."""
 _WHITE = {"\n": "\u21b5\n", "\t": "\u21e5\t", " ": "\u2423"}
 
 
@@ -52,6 +54,14 @@ def reveal_plain(text: str) -> str:
 def reveal_whitespace(text: str) -> str:
     """Render whitespace-only text as HTML with visible symbols."""
     return "".join(_WHITE.get(character) or f"[{_format_code(character)}]" for character in text)
+
+
+def reveal_raw(text: str) -> str:
+    """Escape `text` for a ``<pre>``, with tabs and white space at the end of a line in elements that a style
+    sheet can make visible. Text copied from the element has its white space unchanged.
+    """
+    # Browsers drop a newline right after <pre>.
+    return "\n" + _BLANKS.sub(r'<span class="blank">\g<0></span>', reveal(text))
 
 
 def _format_code(character: str) -> str:

@@ -1,5 +1,5 @@
-"""The font of the page. It is served from here, so that the page looks alike on every system and loads nothing
-from another site.
+"""The font of the page. It is served from the page's own origin, so that the page looks alike on every system
+without loading anything from another site.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FALLBACKS = {
     "Inter on Arial": (("Arial", "Liberation Sans", "Helvetica"), (107.1, 90.4, 22.5)),
     "Inter on DejaVu Sans": (("DejaVu Sans",), (94.0, 103.1, 25.7)),
 }
-"""Local names of each fallback, and its size, ascent and descent in percent that match the metrics of Inter."""
+"""For each fallback, its local names, and the size, ascent and descent in percent that match Inter."""
 YEAR = 31_536_000
 
 

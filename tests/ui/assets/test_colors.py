@@ -1,4 +1,4 @@
-"""Tests that the colors in the style sheets can be read, and that those of the lanes can be told apart."""
+"""Tests that the colors in the style sheets can be read, and that those of the lanes can be distinguished."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_colored_text_has_enough_contrast(theme: str, sheet: str, prefix: str) -
 
 @pytest.mark.parametrize("theme", BACKGROUNDS)
 @pytest.mark.parametrize("vision", VISION)
-def test_lanes_are_told_apart_by_every_kind_of_color_vision(theme: str, vision: str) -> None:
+def test_every_kind_of_color_vision_can_distinguish_the_lanes(theme: str, vision: str) -> None:
     colors = read_colors("page.css", theme, "lane-")
     assert sorted(colors) == ["lane-a", "lane-b", "lane-c", "lane-d"]
     for one, other in itertools.combinations(colors.values(), 2):

@@ -7,7 +7,7 @@ import re
 import time
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from playground.ui.html.code import LONGEST_CODE, render_code
@@ -81,6 +81,7 @@ def shown(written: str) -> str:
     return "".join(html.unescape(re.sub(r"<[^>]*>", "", text)).split())
 
 
+@settings(deadline=None)  # the first use of a lexer imports it
 @given(markdownish | st.text())
 def test_no_tag_of_the_text_is_left_and_no_template_of_the_page_is_fed(text: str) -> None:
     written = render_markdown(text)
@@ -127,6 +128,7 @@ def test_the_info_string_of_a_code_block_is_shown() -> None:
     assert '<span class="language">p learn &quot;x</span>' in render_markdown('```p learn "x\ncode')
 
 
+@settings(deadline=None)  # the first use of a lexer imports it
 @given(st.sampled_from(["python", "JSON", "html", "bash", "unknown", "c++"]), markdownish | st.text())
 def test_colored_code_is_the_code_as_written(language: str, code: str) -> None:
     code = code.replace("~", "-").replace("\0", "").replace("\r", "")
