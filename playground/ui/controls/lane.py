@@ -84,6 +84,7 @@ class Lane:
                 self.inspect = gr.Button(
                     "Prompt", size="sm", min_width=0, scale=0, elem_id=f"prompt-{number}"
                 )
+                self._button("", "alone", "alone")
             self.meter = gr.HTML("", elem_id=f"meter-{number}", elem_classes="meter-line")
             self._compose_setup(spec)
             # Earlier turns have their own component, because they are rendered only once, whereas the current
@@ -97,6 +98,7 @@ class Lane:
                 self.line = gr.HTML(
                     html_labels.status_line(None), elem_id=f"status-{number}", elem_classes="status"
                 )
+                self._button("Latest", "latest", "latest")
                 self.stop = gr.Button(
                     "Stop",
                     size="sm",
@@ -128,8 +130,10 @@ class Lane:
                 self.duplicate = self._button("Duplicate", "duplicate")
                 self.remove = self._button("Remove", "remove")
 
-    def _button(self, label: str, id: str) -> gr.Button:
-        return gr.Button(label, size="sm", min_width=0, scale=0, elem_id=f"{id}-{self.number}")
+    def _button(self, label: str, id: str, classes: str | None = None) -> gr.Button:
+        return gr.Button(
+            label, size="sm", min_width=0, scale=0, elem_id=f"{id}-{self.number}", elem_classes=classes
+        )
 
     @property
     def rows(self) -> list[Any]:

@@ -61,6 +61,7 @@ GROUPS: dict[str, tuple[Shortcut, ...]] = {
             )
             for lane in range(LANES)
         ),
+        _assign("F", "Show one lane alone, or all lanes again", ".lane[data-current] .alone"),
         _assign("L", "Add a lane", "#add-lane"),
         _assign("X", "Set up the 2\u00d72 comparison", "#square"),
         _assign("Q", "Hide or reveal the lane names", "#blind"),
@@ -75,7 +76,7 @@ ALWAYS = (
     ("Enter", "Send the message"),
     ("Shift+Enter", "Insert a line break"),
     ("Ctrl+Enter", "Send from anywhere on the page"),
-    ("Esc", "Close the dialog, or stop all lanes"),
+    ("Esc", "Close the dialog, show all lanes again, or stop all lanes"),
     ("1 to 4", "Vote on two answers"),
     ("?", "Show the keyboard shortcuts"),
 )

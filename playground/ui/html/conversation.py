@@ -105,19 +105,33 @@ def render_turns(
     for number in turns:
         answer = answers[number]
         if answer is None:
-            continue  # this lane was added after the turn
+            shown.append(_render_absent(conversation, lane, number))
+            continue
         before = next((label for label in reversed(whose[:number]) if label), "")
         by = f'<div class="by">{escape(whose[number])}</div>' if changed and whose[number] != before else ""
         text = (marked or {}).get(number) or (_render_raw(answer) if number in raw else None)
         said = f'<div class="user message">{render_markdown(conversation.turns[number].user)}</div>'
         shown.append(
-            f'<article class="turn" data-turn="{number}">'
+            f'<article class="turn" data-turn="{number}" style="--turn:{number}">'
             f'<div class="user-row">{said}{_render_message_buttons(number, answer)}</div>'
-            f'<div class="bot-row">{by}{_render_answer(answer, note, text)}</div>'
+            f'<div class="answer"><div class="bot-row">{by}{_render_answer(answer, note, text)}</div>'
             f"{_render_below(conversation, lane, number, answer, blind, number in raw)}"
-            f"{(marks or {}).get(number, '')}</article>"
+            f"{(marks or {}).get(number, '')}</div></article>"
         )
     return "".join(shown)
+
+
+def _render_absent(conversation: Conversation, lane: int, number: int) -> str:
+    """Render the cell of a lane that was added after the turn. It is displayed only in aligned rows.
+
+    The first lane's cell contains the message, because aligned rows show the message of the first lane.
+    """
+    said = render_markdown(conversation.turns[number].user)
+    row = f'<div class="user-row"><div class="user message">{said}</div></div>' if lane == 0 else ""
+    return (
+        f'<article class="turn absent" data-turn="{number}" style="--turn:{number}">{row}'
+        '<div class="answer"><div class="notice">No answer: this lane was added later.</div></div></article>'
+    )
 
 
 def _describe_author(answer: Answer, cards: Mapping[str, AdapterCard]) -> str:

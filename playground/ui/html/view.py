@@ -1,7 +1,7 @@
 """HTML for the View menu: how the page is displayed in this browser.
 
-The menu is static. `view.js` opens it, stores the choices in the browser, and sets them as `data-*` attributes
-on the `html` element and on the page's outermost column, where the style sheets select them.
+The menu is static. `view.js` opens it, stores the choices in the browser, and sets them as `data-*`
+attributes on the `html` element and on the page's outermost column, where the style sheets select them.
 """
 
 from __future__ import annotations

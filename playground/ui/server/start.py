@@ -24,11 +24,11 @@ from playground.ui.server.visitors import Sessions, Uploads, Visitors
 
 ASSETS = Path(__file__).parents[1] / "assets"
 STYLE_SHEETS = (
-    *("page", "topbar", "view", "lanes", "composer", "narrow", "lane-head", "answers"),
+    *("page", "topbar", "view", "lanes", "layout", "composer", "narrow", "lane-head", "answers"),
     *("dialogs", "compare", "probes", "judging", "model", "a11y"),
 )
 """Names of the style sheets, in the order in which later rules override earlier ones."""
-SCRIPTS = ("store", "view", "folds", "scroll", "draft", "votes", "address", "a11y")
+SCRIPTS = ("store", "view", "folds", "layout", "scroll", "draft", "votes", "address", "a11y")
 """Names of the scripts that run in the browser, in their order. `store` is used by the others."""
 PEOPLE_AT_ONCE = 64
 """Maximum number of concurrent streams. Each stream occupies a worker thread from time to time."""

@@ -46,7 +46,7 @@ def drawn(conversation: Conversation, lane: int = 0, **rest: Any) -> str:
 
 
 def acts(written: str, turn: int = 0) -> list[str]:
-    article = group(rf'<article class="turn" data-turn="{turn}">(.*?)</article>', written)
+    article = group(rf'<article class="turn" data-turn="{turn}"[^>]*>(.*?)</article>', written)
     return re.findall(r'data-act="(\w+)"', article)
 
 

@@ -69,6 +69,8 @@
     button.click();
     return true;
   };
+  // A lane of aligned turns is higher than the window, so focusing it must not scroll to it.
+  const focusOn = (element) => element?.focus({ preventScroll: Boolean(element.closest("[data-layout=aligned]")) });
   const withAlt = (event) => {
     const { key } = event;
     const code = /^[a-z]$/i.test(key) ? `Key${key.toUpperCase()}` : /^\d$/.test(key) ? `Digit${key}` : event.code;
@@ -94,7 +96,7 @@
       const found = withAlt(event);
       if (!found || (mac && typing(target))) return;
       event.preventDefault();
-      if (found.focus) document.querySelector(found.focus)?.focus();
+      if (found.focus) focusOn(document.querySelector(found.focus));
       else {
         pressed = { element: document.querySelector(found.click), places: [] };
         click(found.click);
@@ -144,16 +146,20 @@
       set(talk, "aria-live", "off");
       set(talk, "aria-label", `Conversation in lane ${letter}`);
       set(talk, "tabindex", "0");
-      for (const [id, words] of [["setup", "Set up"], ["prompt", "Prompt of"], ["stop", "Stop"]]) {
+      for (const [id, words] of [["setup", "Set up"], ["prompt", "Prompt of"], ["stop", "Stop"], ["latest", "Latest answer of"]]) {
         set(document.getElementById(`${id}-${lane}`), "aria-label", `${words} lane ${letter}`);
       }
+      const alone = column.hasAttribute("data-alone");
+      const only = document.getElementById(`alone-${lane}`);
+      set(only, "aria-label", alone ? "Show all lanes" : `Show lane ${letter} alone`);
+      set(only, "title", alone ? "Show all lanes (Alt+F)" : `Show lane ${letter} alone (Alt+F)`);
       listen(lane, letter);
     });
     set(document.getElementById("keys"), "aria-label", "Keyboard shortcuts");
     for (const { shown, click } of tandemKeys) {
       const button = click && document.querySelector(click);
       if (!button) continue;
-      set(button, "title", shown);
+      if (!button.title.includes(shown)) set(button, "title", shown);
       set(button, "aria-keyshortcuts", shown);
     }
     for (const body of document.querySelectorAll(".dialog-body")) set(body, "tabindex", "0");
@@ -174,6 +180,6 @@
     childList: true,
     subtree: true,
     attributes: true,
-    attributeFilter: ["class", "style", "data-ended"],
+    attributeFilter: ["class", "style", "data-ended", "data-alone"],
   });
 })();
