@@ -66,7 +66,7 @@ def test_messages_of_a_lane() -> None:
     assert re.findall(r"<p>(.*?)</p>", shown) == ["q0", "a", "q1", "half", "q2"]
     assert '<div class="notice error">It &lt;broke&gt;.</div>' in shown
     assert '<div class="waiting">Loading\u2026 40%</div>' in shown
-    assert drawn(conversation(answer(DONE)), lane=1) == "", "a lane that was added later"
+    assert 'class="bot-row"' not in drawn(conversation(answer(DONE)), lane=1), "a lane that was added later"
 
 
 def test_an_empty_answer_says_why_it_is_empty() -> None:
@@ -152,3 +152,16 @@ def test_in_the_blind_nothing_tells_which_lane_it_is() -> None:
     assert "prompt" not in acts(shown)
     for word in ("tuned", "Tuned", "base", "temperature"):
         assert word not in shown
+
+
+def test_a_lane_added_later_has_a_cell_for_each_earlier_turn() -> None:
+    first = Turn(user="q0", answers=(answer(DONE),))
+    second = Turn(user="q1", answers=(answer(DONE), answer(DONE)))
+    both = Conversation(id="c", variants=(BASE, BASE), turns=(first, second))
+    shown = drawn(both, lane=1)
+    assert re.findall(r'<article class="([\w ]+)" data-turn="(\d)" style="--turn:(\d)">', shown) == [
+        ("turn absent", "0", "0"),
+        ("turn", "1", "1"),
+    ]
+    assert "No answer: this lane was added later." in shown
+    assert shown.count('class="user-row"') == 1
