@@ -54,8 +54,9 @@
   const userScrolled = (scroller, state) => {
     const up = scroller.scrollTop < state.top - 1;
     const rest = distance(scroller);
-    if (rest < 8 || (rest < 32 && !up)) state.follows = true;
-    else if (up) state.follows = false;
+    // At the very end, the position also decreases when the content becomes shorter.
+    if (up && rest > 1) state.follows = false;
+    else if (rest < 32) state.follows = true;
     if (state.follows) state.grew = false;
     state.anchor = state.follows ? null : findAnchor(scroller);
   };
