@@ -61,7 +61,7 @@ GROUPS: dict[str, tuple[Shortcut, ...]] = {
             )
             for lane in range(LANES)
         ),
-        _assign("F", "Show one lane alone, or all lanes again", "#lanes .lane[data-current] .alone"),
+        _assign("Z", "Show one lane alone, or all lanes again", "#lanes .lane[data-current] .alone"),
         _assign("L", "Add a lane", "#add-lane"),
         _assign("X", "Set up the 2\u00d72 comparison", "#square"),
         _assign("Q", "Hide or reveal the lane names", "#blind"),

@@ -152,7 +152,7 @@
       const alone = column.hasAttribute("data-alone");
       const only = document.getElementById(`alone-${lane}`);
       set(only, "aria-label", alone ? "Show all lanes" : `Show lane ${letter} alone`);
-      set(only, "title", alone ? "Show all lanes (Alt+F)" : `Show lane ${letter} alone (Alt+F)`);
+      set(only, "title", alone ? "Show all lanes (Alt+Z)" : `Show lane ${letter} alone (Alt+Z)`);
       listen(lane, letter);
     });
     set(document.getElementById("keys"), "aria-label", "Keyboard shortcuts");
