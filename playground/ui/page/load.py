@@ -34,8 +34,7 @@ class PageLoad:
 
     def __init__(self, controller: Controller, address: Address) -> None:
         self.controller, self.address = controller, address
-        # Started by the load event. Before, the controls do not show the settings of this visit yet.
-        self.timer = gr.Timer(0.5, active=False)
+        self.timer = gr.Timer(0.5)
 
     def connect(
         self,
@@ -82,7 +81,7 @@ class PageLoad:
     def on_load(self, state: PageState, values: Values) -> Updates:
         """Show the conversation specified in the address, or a new page."""
         try:
-            return {**self._load(state, values, get_query()), self.timer: gr.Timer(active=True)}
+            return self._load(state, values, get_query())
         finally:
             state.loaded = True
 
@@ -139,8 +138,7 @@ class PageLoad:
         def act() -> Updates:
             updates = self.set_up_preset(state, preset)
             say(self._describe_preset(state, preset))
-            # The next tick draws what depends on the new settings, such as the meters.
-            return {**updates, self.timer: gr.Timer(active=True)}
+            return updates
 
         return attempt(act, self.conversation.box)
 
