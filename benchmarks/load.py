@@ -216,10 +216,10 @@ class Person:
     def stored(self) -> float:
         """Return the size of the prefix cache in MB, as shown on the page."""
         shown = json.dumps(list(self.call("model", "click")), ensure_ascii=False)
-        found = re.search(r'Stored prompts</dt><dd title=\\"([0-9\u202f]+) bytes', shown)
+        found = re.search(r'Stored prompts</dt><dd title=\\"([0-9,]+) bytes', shown)
         if found is None:
             raise SystemExit(f"The page does not show the size of the stored prompts: {shown[:500]}")
-        return int(found[1].replace("\u202f", "")) / 1e6
+        return int(found[1].replace(",", "")) / 1e6
 
     def _id(self, elem_id: str) -> int:
         ids: Iterator[int] = (id for id, props in self.props.items() if props.get("elem_id") == elem_id)

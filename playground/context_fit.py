@@ -9,19 +9,22 @@ from functools import partial
 from typing import Any
 
 from playground.types import Aligner, InputError, LeftOut, Message, Prompt, Request, Token, Variant
+from playground.types.prompts import PartKind
+from playground.words import count_things, format_number
 
 
 def describe_left_out(left_out: LeftOut) -> str:
     """Describe in one sentence what was omitted from a prompt and why."""
     if left_out.demos:
-        what = _count(left_out.demos, "demonstration", "last")
+        what = _describe_last(left_out.demos, "demonstration", "last")
     else:
-        what = _count(left_out.turns, "turn", "oldest")
-    return f"Sent without the {what}: the full prompt of {left_out.tokens} tokens does not fit."
+        what = _describe_last(left_out.turns, "turn", "oldest")
+    tokens = format_number(left_out.tokens)
+    return f"Sent without the {what}: the full prompt of {tokens} tokens does not fit."
 
 
-def _count(number: int, thing: str, which: str) -> str:
-    return f"{which} {thing}" if number == 1 else f"{which} {number} {thing}s"
+def _describe_last(number: int, thing: str, which: str) -> str:
+    return f"{which} {thing}" if number == 1 else f"{which} {count_things(number, thing)}"
 
 
 def by_part(prompt: Prompt, tokens: Sequence[Token]) -> list[int]:
@@ -37,6 +40,19 @@ def by_part(prompt: Prompt, tokens: Sequence[Token]) -> list[int]:
             part = min(bisect_right(ends, token.start), len(ends) - 1)
         counts[part] += 1
     return counts
+
+
+def by_kind(prompt: Prompt, tokens: Sequence[Token]) -> dict[PartKind, int]:
+    """Return the number of tokens of each kind of prompt part, in order of first occurrence.
+
+    The numbers add up to the number of tokens.
+    """
+    if not prompt.parts:
+        return {"text": len(tokens)}
+    kinds: dict[PartKind, int] = {}
+    for part, count in zip(prompt.parts, by_part(prompt, tokens), strict=True):
+        kinds[part.kind] = kinds.get(part.kind, 0) + count
+    return kinds
 
 
 def room(variant: Variant, context: int) -> int:
@@ -65,8 +81,7 @@ def fit(
         start: the prefill of the answer.
 
     Raises:
-        InputError: the prompt does not fit. The message states the token counts and the largest number of
-            demonstrations (k) that would fit.
+        InputError: the prompt does not fit. The message states the token counts and what would make it fit.
     """
     if start:
         request = fit(variant, messages, lambda prompt: count(prompt.with_prefill(start)), context)
@@ -91,8 +106,8 @@ def fit(
             left_out = LeftOut(tokens=tokens, **{variant.overflow.removeprefix("drop-"): n})
             return Request(prompt=prompt, sampling=variant.sampling, left_out=left_out)
     raise InputError(
-        f"The prompt has {tokens} tokens, but prompt and answer must fit in a context of {context}: "
-        f"{_advice(variant, messages, count, wanted)}."
+        f"The prompt has {count_things(tokens, 'token')}, but prompt and answer must fit in a context of "
+        f"{format_number(context)}: {_advice(variant, messages, count, context)}."
     )
 
 
@@ -101,17 +116,34 @@ def _with_prefill(request: Request, start: str) -> Request:
 
 
 def _advice(
-    variant: Variant, messages: Sequence[Message], count: Callable[[Prompt], int], wanted: int
+    variant: Variant, messages: Sequence[Message], count: Callable[[Prompt], int], context: int
 ) -> str:
-    fewer = _with_fewer(variant.aligner, messages)
+    """Return what makes the prompt fit. It depends on which part is too long: the message, the demonstrations
+    or the history.
+    """
+    aligner, wanted, message = variant.aligner, context - room(variant, context), messages[-1:]
+    shortest = count((_with_fewer(aligner, message) or [lambda: aligner(message)])[-1]())
+    if shortest >= context:
+        alone = "" if len(messages) == 1 and not aligner.demonstration_count else "the message alone has "
+        alone += f"{format_number(shortest)} of them, so " if alone else ""
+        return f"{alone}shorten the message by about {count_things(shortest - wanted, 'token')}"
+    ways, drops = [], []
+    if len(messages) == 1:
+        ways.append("shorten the message")
+    elif count(aligner(message)) <= wanted:
+        ways.append("start a new conversation")
+        drops += ["the oldest turns (overflow=drop-turns)"]
+    fewer = _with_fewer(aligner, messages)
     n = _first(fewer, lambda each: count(each()) <= wanted)
     if n < len(fewer):
-        most = len(fewer) - 1 - n
-        drop = " or overflow=drop-turns" if len(messages) > 1 else ""
-        return f"k={most} is the largest that fits; you can also set overflow=drop-demos{drop} for the lane"
-    if len(messages) > 1 and variant.overflow != "drop-turns":
-        return "start a new conversation, or let the lane drop the oldest turns with overflow=drop-turns"
-    return "send a shorter message"
+        ways.append(f"set k to at most {len(fewer) - 1 - n}")
+        drops += ["the last demonstrations (overflow=drop-demos)"]
+    if variant.overflow == "refuse" and drops:
+        ways.append(f"let the lane drop {' or '.join(drops)}")
+    if not ways:
+        few = " with fewer demonstrations" if fewer else " and shorten the message"
+        return f"start a new conversation{few}"
+    return " or ".join(filter(None, (", ".join(ways[:-1]), ways[-1])))
 
 
 def _with_fewer(aligner: Aligner, messages: Sequence[Message]) -> list[Callable[[], Prompt]]:

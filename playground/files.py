@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from playground.types import InputError
+from playground.words import format_byte_limit, format_number
 
 BOM = "\ufeff"
 LFS_POINTER = b"version https://git-lfs"
@@ -22,7 +23,7 @@ LFS_POINTER = b"version https://git-lfs"
 def first_line(error: BaseException) -> str:
     """Return an error's first line, truncated to 300 characters and without a final full stop."""
     if "set_int_max_str_digits" in str(error):  # Python's own message is intended for programmers
-        return f"it has a number of more than {sys.get_int_max_str_digits()} digits"
+        return f"it has a number of more than {format_number(sys.get_int_max_str_digits())} digits"
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")[:300]
 
 
@@ -96,7 +97,7 @@ def read_text(path: Path, limit: int | None = None) -> str:
         raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
     check_whole(path, data)
     if limit is not None and len(data) > limit:
-        raise InputError(f"{path} is larger than {limit // 10**6} MB, too large for a prompt.")
+        raise InputError(f"{path} is larger than {format_byte_limit(limit)}, too large for a prompt.")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:

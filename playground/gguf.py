@@ -16,6 +16,7 @@ from typing import Any
 
 from playground.files import check_whole, open_regular
 from playground.types import ChatFormat, InputError
+from playground.words import format_number
 
 MAGIC = b"GGUF"
 
@@ -269,8 +270,8 @@ def _read(reader: _Reader) -> GgufFile:
     end = max((tensor.start + tensor.size for tensor in tensors), default=0)
     if end > len(reader.data):
         raise InputError(
-            f"{path} is truncated: its tensors end at byte {end}, but it has only {len(reader.data)} bytes. "
-            "Download it again."
+            f"{path} is truncated: its tensors end at byte {format_number(end)}, but it has only "
+            f"{format_number(len(reader.data))} bytes. Download it again."
         )
     if not tensors:
         raise InputError(f"{path} has no weights, only a vocabulary: use a file with weights.")

@@ -42,6 +42,7 @@ from playground.types import (
     Status,
     Token,
 )
+from playground.words import format_bytes
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +148,7 @@ class ModelSwitch:
         if not offer.fits:
             raise InputError(
                 f"{preset.label} is too large for this machine: "
-                f"even in 4-bit precision it needs {offer.memory[FOUR_BIT] / 1e9:.1f} GB. "
+                f"even in 4-bit precision it needs {format_bytes(offer.memory[FOUR_BIT])}. "
                 "To try it anyway, enter its base under Another base."
             )
         settings = dataclasses.replace(

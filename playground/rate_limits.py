@@ -14,9 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from playground.types import InputError, Variant
+from playground.words import format_number
 
 WINDOW = 60.0
 """Length of the rate limiting window in seconds."""
+DRAFTS = 90
+"""Maximum number of drafts per minute per visitor whose tokens are counted, if messages are limited."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +98,7 @@ class Gate:
     def __init__(self, limits: Limits | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.limits = limits or Limits()
         self._visitor = Rate(self.limits.visitor_messages, clock)
+        self._drafts = Rate(None if self.limits.visitor_messages is None else DRAFTS, clock)
         self._total = Rate(self.limits.total_messages, clock)
         self._within = 0
         self._lock = threading.Lock()
@@ -121,21 +125,30 @@ class Gate:
             with self._lock:
                 self._within -= 1
 
+    def draft(self, visitor: str) -> bool:
+        """Return whether a visitor may have another draft counted, and if so, count the request."""
+        if self._drafts.wait(visitor):
+            return False
+        self._drafts.count(visitor)
+        return True
+
     def _check(self, variants: Sequence[Variant], turns: int, text: str) -> None:
         limits = self.limits
         asked = max((variant.sampling.max_new_tokens for variant in variants), default=0)
         if limits.max_characters is not None and len(text) > limits.max_characters:
             raise InputError(
-                f"Messages are limited to {limits.max_characters} characters, "
-                f"but this one has {len(text)}: shorten it."
+                f"Messages are limited to {format_number(limits.max_characters)} characters, "
+                f"but this one has {format_number(len(text))}: shorten it."
             )
         if limits.max_turns is not None and turns > limits.max_turns:
             raise InputError(
-                f"Conversations are limited to {limits.max_turns} turns: press New to start another one."
+                f"Conversations are limited to {format_number(limits.max_turns)} turns: press New to start "
+                "another one."
             )
         if limits.max_tokens is not None and asked > limits.max_tokens:
             raise InputError(
-                f"Answers are limited to {limits.max_tokens} tokens, but Max new tokens is {asked}: lower it."
+                f"Answers are limited to {format_number(limits.max_tokens)} tokens, but Max new tokens is "
+                f"{format_number(asked)}: lower it."
             )
 
     def _enter(self, visitor: str) -> None:
@@ -147,13 +160,13 @@ class Gate:
                 )
             if wait := self._visitor.wait(visitor):
                 raise InputError(
-                    f"Message limit reached ({limits.visitor_messages} per minute per visitor): "
-                    f"try again in {math.ceil(wait)} s."
+                    f"Message limit reached ({format_number(limits.visitor_messages or 0)} per minute per "
+                    f"visitor): try again in {format_number(math.ceil(wait))} s."
                 )
             if wait := self._total.wait(""):
                 raise InputError(
-                    f"Message limit of this page reached ({limits.total_messages} per minute): "
-                    f"try again in {math.ceil(wait)} s."
+                    f"Message limit of this page reached ({format_number(limits.total_messages or 0)} per "
+                    f"minute): try again in {format_number(math.ceil(wait))} s."
                 )
             self._visitor.count(visitor)
             self._total.count("")

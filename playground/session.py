@@ -39,6 +39,7 @@ from playground.types import (
     Variant,
     check_characters,
 )
+from playground.words import count_things
 
 HistoryMode = Literal["own", "shared", "swapped"]
 """The source of the earlier answers in each lane's prompt.
@@ -203,7 +204,7 @@ class Session(JudgingSession):
                 version = len(turn.all(lane))
                 variant = _reseed(before.variants[lane], version)
                 messages = _turn_messages(before, turn, lane)
-                start = _prefill(turn.answers[lane]) if prefill is None else prefill
+                start = turn.answers[lane].prefill if prefill is None else prefill
                 again = again.select(self._begin_answer(variant, messages, start, version), lane)
             return dataclasses.replace(conversation, turns=(*before.turns, again))
 
@@ -222,14 +223,12 @@ class Session(JudgingSession):
         answer = turn.answers[lane]
         if answer.request is None or answer.reply.finish not in ("length", "cancelled") or not answer.text:
             raise InputError("This answer is complete: there is nothing to continue.")
-        written = answer.reply.raw_text
-        if answer.request.prompt.stop.trim and not _prefill(answer):
-            written = written.lstrip()  # the answer's text is stripped in the same way
-        prefill = _prefill(answer) + written
 
         def ask() -> Conversation:
             messages = _turn_messages(before, turn, lane)
-            longer = self._begin_answer(before.variants[lane], messages, prefill, len(turn.all(lane)))
+            longer = self._begin_answer(
+                before.variants[lane], messages, answer.continuation, len(turn.all(lane))
+            )
             return dataclasses.replace(conversation, turns=(*before.turns, turn.select(longer, lane)))
 
         yield from self._turns.run(ask, [lane])
@@ -271,7 +270,9 @@ class Session(JudgingSession):
         """
         lanes = range(len(conversation.variants)) if lanes is None else lanes
         if not 0 <= turns <= len(conversation.turns):
-            raise InputError(f"The conversation has {len(conversation.turns)} turns: choose one of them.")
+            raise InputError(
+                f"The conversation has {count_things(len(conversation.turns), 'turn')}: choose one of them."
+            )
         if not lanes or not all(0 <= lane < len(conversation.variants) for lane in lanes):
             raise InputError("This lane does not exist: choose an existing one.")
         return Conversation(
@@ -373,7 +374,3 @@ def _reseed(variant: Variant, version: int) -> Variant:
         return variant
     seed = (variant.sampling.seed + version) % 2**63
     return dataclasses.replace(variant, sampling=dataclasses.replace(variant.sampling, seed=seed))
-
-
-def _prefill(answer: Answer) -> str:
-    return answer.request.prompt.prefill if answer.request else ""

@@ -136,8 +136,9 @@ def test_a_lane_that_refuses_asks_as_long_as_one_token_is_free() -> None:
         context_fit.fit(lane(), TALK, count, whole)
     most = max(k for k in range(5) if count(lane(k=k).aligner(TALK)) + 2 <= whole)
     assert str(caught.value) == (
-        f"The prompt has {whole} tokens, but prompt and answer must fit in a context of {whole}: k={most} is "
-        "the largest that fits; you can also set overflow=drop-demos or overflow=drop-turns for the lane."
+        f"The prompt has {whole} tokens, but prompt and answer must fit in a context of {whole}: start a new "
+        f"conversation, set k to at most {most} or let the lane drop the oldest turns "
+        "(overflow=drop-turns) or the last demonstrations (overflow=drop-demos)."
     )
 
 
@@ -168,19 +169,69 @@ def test_what_fits_is_asked_whole_and_what_never_fits_is_refused(overflow: Overf
         context_fit.fit(lane(overflow), TALK, count, 5)
 
 
-def test_a_lane_without_demonstrations_is_told_what_it_can_do() -> None:
-    bare = Variant(name="base", aligner=raw.Aligner(), sampling=Sampling())
-    with pytest.raises(InputError, match="let the lane drop the oldest turns with overflow=drop-turns"):
-        context_fit.fit(bare, TALK, count, 6)
-    with pytest.raises(InputError, match="send a shorter message"):
-        context_fit.fit(bare, TALK[:1], count, 2)
+def refusal(variant: Variant, messages: list[Message], context: int) -> str:
+    """The error for a prompt that does not fit, from the colon on."""
+    with pytest.raises(InputError) as caught:
+        context_fit.fit(variant, messages, count, context)
+    return str(caught.value).split(": ", 1)[1]
+
+
+def test_the_advice_helps_with_the_part_that_is_too_long() -> None:
+    bare = Variant(name="base", aligner=raw.Aligner(), sampling=Sampling(max_new_tokens=1))
     dropping = dataclasses.replace(bare, overflow="drop-turns")
-    with pytest.raises(InputError, match="send a shorter message"):
-        context_fit.fit(dropping, TALK, count, 2)
+    long = [Message(role="user", text="word " * 1200)]
+
+    # The message: nothing but a shorter one helps, with and without demonstrations and history.
+    assert refusal(bare, long, 1000) == "shorten the message by about 201 tokens."
+    alone = count(lane(k=0).aligner(long))
+    expected = (
+        f"the message alone has {alone:,} of them, so shorten the message by about {alone - 998} tokens."
+    )
+    assert refusal(lane(), long, 1000) == expected
+    assert refusal(lane(), [*TALK[:2], *long], 1000) == expected
+    assert refusal(dropping, [*TALK[:2], *long], 1000).endswith("shorten the message by about 201 tokens.")
+
+    # The demonstrations: fewer of them, or a shorter message.
+    context = count(lane(k=2).aligner(TALK[:1])) + 2
+    assert refusal(lane(), TALK[:1], context) == (
+        "shorten the message, set k to at most 2 or let the lane drop the last demonstrations "
+        "(overflow=drop-demos)."
+    )
+
+    # The history: a new conversation, or the lane drops turns.
+    expected = "start a new conversation or let the lane drop the oldest turns (overflow=drop-turns)."
+    assert refusal(bare, TALK, 6) == expected
     assert there(context_fit.fit(dropping, TALK, count, 4).left_out).turns == 2
     # It has no demonstrations to leave out, which changes nothing.
-    with pytest.raises(InputError):
-        context_fit.fit(dataclasses.replace(bare, overflow="drop-demos"), TALK, count, 6)
+    assert refusal(dataclasses.replace(bare, overflow="drop-demos"), TALK, 6) == "start a new conversation."
+
+    # Both the history and the demonstrations.
+    long_talk = [TALK[0], Message(role="assistant", text="word " * 90), TALK[2]]
+    assert refusal(lane(), long_talk, count(lane(k=1).aligner(TALK[:1])) + 2) == (
+        "start a new conversation with fewer demonstrations."
+    )
+
+
+@pytest.mark.parametrize("overflow", ["refuse", "drop-turns", "drop-demos"])
+@pytest.mark.parametrize("words", [1, 40, 400])
+@pytest.mark.parametrize("turns", [0, 1, 2])
+def test_every_number_of_the_advice_is_right(overflow: Overflow, words: int, turns: int) -> None:
+    messages = [*TALK[: 2 * turns], Message(role="user", text=" ".join(["word"] * words))]
+    for context in (30, 60, 120, 300):
+        variant = lane(overflow)
+        try:
+            context_fit.fit(variant, messages, count, context)
+        except InputError as error:
+            advice = str(error).split(": ", 1)[1]
+        else:
+            continue
+        if "new conversation" in advice and "with fewer" not in advice:
+            context_fit.fit(variant, messages[-1:], count, context)
+        if found := re.search(r"k to at most (\d+)", advice):
+            context_fit.fit(lane(overflow, k=int(found[1])), messages, count, context)
+        if found := re.search(r"about ([\d,]+) token", advice):
+            shorter = " ".join(["word"] * (words - int(found[1].replace(",", ""))))
+            context_fit.fit(lane(overflow, k=0), [Message(role="user", text=shorter)], count, context)
 
 
 def test_fewer_of_demonstrations_that_the_message_chooses() -> None:

@@ -64,7 +64,7 @@ DOCUMENTS = (
 SOURCES = ("app.py", "playground/**/*.py", "scripts/*.py", "benchmarks/*.py")
 TESTS = ("tests/**/*.py", "models/pocket/recipe/*")
 TOOLS = ("Makefile", ".ci/run", "pyproject.toml", ".github/**/*", ".pre-commit-config.yaml")
-ASSETS = ("playground/ui/assets/*/*",)
+ASSETS = ("playground/ui/assets/css/*", "playground/ui/assets/js/*")
 
 
 def strings_of(path: Path) -> Iterator[tuple[int, str]]:

@@ -9,7 +9,7 @@ import pytest
 
 from playground.lanes.variant import parse_lane
 from playground.library import Library
-from playground.rate_limits import PUBLIC, WINDOW, Gate, Limits, Rate
+from playground.rate_limits import DRAFTS, PUBLIC, WINDOW, Gate, Limits, Rate
 from playground.types import InputError, Sampling, Variant
 
 
@@ -136,3 +136,15 @@ def test_names_that_never_come_back_are_forgotten() -> None:
 
 def test_the_public_page_has_every_limit() -> None:
     assert None not in vars(PUBLIC).values()
+
+
+def test_counting_drafts_is_limited_where_messages_are() -> None:
+    now = [0.0]
+    gate = Gate(PUBLIC, lambda: now[0])
+    assert all(gate.draft("a") for _ in range(DRAFTS))
+    assert not gate.draft("a")
+    assert gate.draft("b")
+    ask(gate, max_new_tokens=1)  # drafts do not count as messages
+    now[0] = WINDOW + 1
+    assert gate.draft("a")
+    assert all(Gate().draft("a") for _ in range(2 * DRAFTS))

@@ -428,7 +428,13 @@ def test_an_answer_that_was_cut_off_can_go_on(library: Library, tmp_path: Path) 
     assert request_of(longer).prompt.prefill == "```py\none\n"
     # The code block was opened before: its end is not taken for the answer's.
     assert longer.text == "```py\none\nthree\n```\ndone."
+    assert conversation.turns[0].continued_tokens(0) == cut.reply.new_tokens == 2
     assert talk.open(conversation.id) == conversation
+
+    # A prefill is not an answer that was continued.
+    again = last(talk.retry(conversation, [0], prefill="Else"))
+    assert again.turns[0].continued_tokens(0) == 0
+    assert talk.show(again, 0, 0).turns[0].continued_tokens(0) == 0
 
 
 def test_one_lane_is_stopped_alone(library: Library, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from playground.aligners.base import AlignerBase
 from playground.demonstrations.ablations import ablate
 from playground.demonstrations.retrieval import nearest
 from playground.types import DemoSet, InputError, Message, SelectedDemo, demo_set_from_json
+from playground.words import count_things
 
 OPTIONS = ("demos", "k", "ablation", "seed", "other", "pick")
 PICKS = ("first", "nearest", "nearest-turn")
@@ -87,7 +88,7 @@ class DemonstrationAligner(AlignerBase):
         if self.demos.whole:
             return f"the whole text of {self.demos.name}"
         count = self.demonstration_count
-        words = f"{count} demonstration{'' if count == 1 else 's'}"
+        words = count_things(count, "demonstration")
         if self.pick != "first":
             words += f" nearest to {'each message' if self.pick == 'nearest-turn' else 'the first message'}"
         return f"{words} ({self.ablation})" if self.ablation else words

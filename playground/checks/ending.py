@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from playground.checks.finding import Finding
 from playground.types import Reply
+from playground.words import format_number
 
 
 def check_empty(reply: Reply) -> Finding | None:
@@ -21,7 +22,7 @@ def check_cut(reply: Reply) -> Finding | None:
     """Return a warning if the answer was cut off at its token limit."""
     if reply.finish != "length":
         return None
-    sentence = f"The answer was cut off at its limit of {reply.new_tokens} tokens."
+    sentence = f"The answer was cut off at its limit of {format_number(reply.new_tokens)} tokens."
     return Finding(kind="cut", label="Cut off", sentence=sentence)
 
 

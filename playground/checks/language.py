@@ -11,6 +11,7 @@ from playground.checks.code import mask_code
 from playground.checks.finding import Finding
 from playground.diff import is_word, tokens
 from playground.types import Prompt
+from playground.words import format_number
 
 SCRIPT_LETTERS = 10
 """Minimum number of letters in another script that an answer must contain to trigger a warning."""
@@ -104,7 +105,9 @@ def _describe_other_tongue(text: str, messages: str) -> str | None:
     here, count = _find_tongue(mask_code(text), least=TONGUE_WORDS)
     if not there or not here or here == there:
         return None
-    return f"The message is in {there}, but {count} words in the answer are common {here} words."
+    return (
+        f"The message is in {there}, but {format_number(count)} words in the answer are common {here} words."
+    )
 
 
 def _find_tongue(text: str, least: int) -> tuple[str, int]:

@@ -20,6 +20,7 @@ from playground.session import Session
 from playground.start import open_session
 from playground.terminal import print_error, print_text
 from playground.types import Answer, Conversation, InputError, Sampling, Status, Turn, to_json
+from playground.words import count_things, format_number, format_seconds
 
 
 def _sampling_option(name: str, help: str) -> Any:
@@ -149,8 +150,9 @@ def print_turn(turn: Turn) -> None:
         if answer.request and (left_out := answer.request.left_out):
             print_text(f"    {describe_left_out(left_out)}")
         if reply.finish != "error":
-            cached = f", {reply.cached_tokens} of {reply.prompt_tokens} prompt tokens cached"
-            print_text(f"    {reply.finish}, {reply.new_tokens} tokens in {reply.seconds:.2f} s{cached}")
+            length, time = count_things(reply.new_tokens, "token"), format_seconds(reply.seconds or 0.0)
+            cached, prompt = format_number(reply.cached_tokens or 0), format_number(reply.prompt_tokens or 0)
+            print_text(f"    {reply.finish}, {length} in {time}, {cached} of {prompt} prompt tokens cached")
         print_text()
 
 

@@ -28,6 +28,7 @@ from playground.store.repair import find_damage, repair_record
 from playground.templates import template_problem
 from playground.terminal import print_text
 from playground.types import InputError, OutsideError, Status
+from playground.words import format_number
 
 
 def doctor(
@@ -67,6 +68,8 @@ def wait_until_loaded(session: Session) -> Status:
     return status
 
 
+COUNTS = ("parameters", "context", "prefix_store_bytes")
+"""Keys of the report whose values are counts."""
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "gradio", "openai", "sentencepiece")
 
 
@@ -166,6 +169,8 @@ def print_report(report: dict[str, Any]) -> None:
                 print_text(f"WARNING: {warning}")
         elif name == "problems":
             print_text("\n".join(f"PROBLEM: {problem}" for problem in value) or "no problems")
+        elif name in COUNTS and value is not None:
+            print_text(f"{name}: {format_number(value)}")
         elif isinstance(value, dict):
             print_text(f"{name}: {', '.join(f'{key} {item}' for key, item in value.items()) or 'none'}")
         else:

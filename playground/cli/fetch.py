@@ -15,6 +15,7 @@ from playground.config import Settings
 from playground.library import Library
 from playground.terminal import print_error, print_text
 from playground.types import to_json
+from playground.words import count_things, format_bytes
 
 if TYPE_CHECKING:
     from playground.published.local_files import Outcome
@@ -95,7 +96,8 @@ def print_collections(collections: list[Collection], json_output: bool) -> None:
         size = sum(file.size for file in entry.files)
         print_text(f"{entry.name}: {entry.description}")
         print_text(
-            f"    {len(entry.files)} files, {size} bytes, {entry.licence}, github.com/{entry.repository}"
+            f"    {count_things(len(entry.files), 'file')}, {format_bytes(size)}, {entry.licence}, "
+            f"github.com/{entry.repository}"
         )
         if entry.folders and entry.revision:
             print_text(

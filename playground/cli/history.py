@@ -11,6 +11,7 @@ from playground.cli.output import print_json
 from playground.store import Store
 from playground.terminal import print_text
 from playground.types import to_json
+from playground.words import count_things
 
 
 def history(
@@ -29,5 +30,5 @@ def history(
     for summary in summaries:
         updated = summary.updated.astimezone().strftime("%Y-%m-%d %H:%M")
         title = " ".join(summary.title.split())
-        turns = f"{summary.turns} turn{'' if summary.turns == 1 else 's'}"
+        turns = count_things(summary.turns, "turn")
         print_text(f"{summary.id}  {updated}  {turns}  {title[:60]}")

@@ -9,6 +9,7 @@ from playground.judging.cost import Estimate
 from playground.scoreboard import build_board
 from playground.scoreboard.rows import Panel
 from playground.types import Conversation, Verdict, to_json
+from playground.words import count_things, format_number, format_price
 
 
 def estimate_json(cost: Estimate) -> dict[str, Any]:
@@ -27,10 +28,11 @@ def estimate_text(cost: dict[str, Any]) -> str:
     """Format the document from `estimate_json` as text."""
     price = ""
     if cost["most_price"] is not None:
-        price = f", at most {cost['most_price']:.4f} {cost['currency']}"
+        price = f", at most {format_price(cost['most_price'], cost['currency'])}"
     return (
-        f"{cost['calls']} calls ({cost['cached']} more from the cache, at no cost): "
-        f"about {cost['prompt_tokens']} tokens in, at most {cost['most_new_tokens']} out{price}"
+        f"{count_things(cost['calls'], 'call')} ({format_number(cost['cached'])} more from the cache, at "
+        f"no cost): about {format_number(cost['prompt_tokens'])} tokens in, at most "
+        f"{format_number(cost['most_new_tokens'])} out{price}"
     )
 
 
@@ -91,7 +93,10 @@ def _panel_text(panel: Panel) -> list[str]:
         kappa = panel.agreement.kappa
         beyond = "undefined: all ratings are the same" if kappa is None else f"{kappa:.2f}"
         same = panel.agreement.same
-        lines.append(f"all judges agree in {same.hits:g} of {same.count} comparisons; Fleiss' kappa {beyond}")
+        lines.append(
+            f"all judges agree in {same.hits:,g} of {format_number(same.count)} comparisons; Fleiss' kappa "
+            f"{beyond}"
+        )
     for judge in panel.judges:
         habits = (
             ("with the majority", judge.with_majority),

@@ -14,6 +14,7 @@ from typing import Any
 from playground.demonstrations.families import FAMILIES, head, parse
 from playground.files import At, check_table, place, read_text, read_toml
 from playground.types import Demo, DemoSet, Exchange, InputError, OutsideError, check_name
+from playground.words import format_byte_limit
 
 LIMIT = 2_000_000
 """Maximum file size in bytes, chosen well above any usable prompt: about 100 times as much text as the
@@ -164,8 +165,8 @@ def write_demo_set(path: Path, demos: DemoSet, new: bool = False) -> None:
         ) from error
     if len(data) > LIMIT:
         raise InputError(
-            f"Demonstration set {demos.name!r} would make a file larger than {LIMIT // 10**6} MB: use fewer "
-            "demonstrations."
+            f"Demonstration set {demos.name!r} would make a file larger than {format_byte_limit(LIMIT)}: use "
+            "fewer demonstrations."
         )
     # Write to a temporary file first and then move it, so that readers never see an incomplete file.
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")

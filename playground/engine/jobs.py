@@ -20,6 +20,7 @@ from playground.engine.rope import Regime
 from playground.engine.sampling import Row
 from playground.engine.text import Detokenizer, Writer
 from playground.types import Delta, Done, Event, Finish, InputError, Prompt, Reply, Request, TokenScore
+from playground.words import format_number
 
 
 class Decoder(Protocol):
@@ -257,8 +258,9 @@ class ScoreJob(Job):
             return False
         if not prompt or len(prompt) + len(reply) > model.context:
             raise InputError(
-                f"Prompt and reply have {len(prompt)} + {len(reply)} tokens: scoring needs at least one "
-                f"prompt token, and at most {model.context} tokens in total."
+                f"Prompt and reply have {format_number(len(prompt))} + {format_number(len(reply))} tokens: "
+                f"scoring needs at least one prompt token, and at most {format_number(model.context)} "
+                "tokens in total."
             )
         self._first = len(prompt)
         self.ids = prompt + reply
@@ -364,8 +366,9 @@ def _encode_prompt(model: Model, prompt: Prompt) -> list[int]:
         raise InputError("The prompt is empty: type a message.")
     if len(ids) >= model.context:
         raise InputError(
-            f"The prompt has {len(ids)} tokens, which leaves no room for an answer in the context of "
-            f"{model.context} tokens: use fewer demonstrations, or start a new conversation."
+            f"The prompt has {format_number(len(ids))} tokens, which leaves no room for an answer in the "
+            f"context of {format_number(model.context)} tokens: use fewer demonstrations, or start a new "
+            "conversation."
         )
     return ids
 
@@ -381,6 +384,7 @@ def _check_tokens(model: Model, job: Job) -> None:
     if beyond is not None:
         token = model.tokenizer(job.adapter).text(beyond)
         raise InputError(
-            f"Token {token!r} has id {beyond}, but the model only has embeddings for {limit} tokens: "
-            "remove the token from the text, or use the model's own tokenizer."
+            f"Token {token!r} has id {beyond}, but the model only has embeddings for "
+            f"{format_number(limit)} tokens: remove the token from the text, or use the model's own "
+            "tokenizer."
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from playground.rubrics.rubric import Messages
 from playground.types import InputError, Verdict
+from playground.words import format_number
 
 Prices = tuple[float, float, str]
 """(price per million input tokens, price per million output tokens, currency)."""
@@ -139,9 +140,9 @@ class JudgeBudget:
         with self._lock:
             if self.limit is not None and self._used + tokens > self.limit:
                 raise InputError(
-                    f"This judgment may use up to {tokens} tokens, but only {self.left} of this session's "
-                    f"{self.limit} judging tokens are left: {self._advice}, or judge fewer answers "
-                    "at a time."
+                    f"This judgment may use up to {format_number(tokens)} tokens, but only "
+                    f"{format_number(self.left or 0)} of this session's {format_number(self.limit)} "
+                    f"judging tokens are left: {self._advice}, or judge fewer answers at a time."
                 )
             self._used += tokens
         return Reservation(self, tokens)

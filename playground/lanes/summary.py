@@ -8,7 +8,7 @@ from typing import Any
 
 from playground.lanes.recipe import Recipe
 from playground.types import DemoSet, Sampling
-from playground.words import shorten
+from playground.words import format_setting, shorten
 
 SELECTIONS = {"nearest": "nearest to message 1", "nearest-turn": "nearest to each message"}
 OVERFLOWS = {"drop-turns": "drops the oldest turns", "drop-demos": "drops the last demonstrations"}
@@ -102,7 +102,7 @@ def _describe_decoding(parameters: Mapping[str, Any]) -> dict[str, str]:
         value = parameters.get(name, getattr(Sampling, name))
         without_effect = not temperature and name in ("top_p", "top_k", "min_p", "seed")
         default = value == getattr(Sampling, name)
-        settings[name] = "" if default or without_effect else f"{label} {value:g}"
+        settings[name] = "" if default or without_effect else f"{label} {format_setting(name, value)}"
     stop = parameters.get("stop", ())
     settings["stop"] = f"stop {', '.join(repr(text) for text in stop)}" if stop else ""
     if parameters.get("penalty_scope", "all") != "all":

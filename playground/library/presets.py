@@ -16,6 +16,7 @@ from playground.files import At, check_table, place, read_toml
 from playground.library.sources import ROOT
 from playground.memory import FOUR_BIT, Room, fitting_precisions, weights_size
 from playground.types import InputError, Sampling, check_name
+from playground.words import format_bytes
 
 SHIPPED = ROOT / "models" / "presets.toml"
 OWN_FILE = "presets.toml"
@@ -273,17 +274,13 @@ def offer_json(offer: Offer) -> dict[str, Any]:
 
 def offer_line(row: Mapping[str, Any]) -> str:
     """Format a JSON object from `offer_json` as one line of text."""
-    memory = ", ".join(f"{_megabytes(size)} in {precision}" for precision, size in row["memory"].items())
+    memory = ", ".join(f"{format_bytes(size)} in {precision}" for precision, size in row["memory"].items())
     fits = f"fits in {' or '.join(row['fits'])}" if row["fits"] else "too large for this machine"
     download = {
         "complete": "downloaded",
-        "partial": f"partly downloaded ({_megabytes(row['downloaded_bytes'])})",
+        "partial": f"partly downloaded ({format_bytes(row['downloaded_bytes'])})",
         "absent": "not downloaded",
     }[row["download"]]
     parts = [row["base"], *row["adapters"].values()]
     gate = {"no": "", "yes": ", gated", "maybe": ", may be gated"}[row["gate"]]
     return f"preset {row['name']}: {' + '.join(parts)}: {memory}; {fits}; {download}; {row['licence']}{gate}"
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

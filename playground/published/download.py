@@ -11,6 +11,7 @@ import httpx
 from playground.published.local_files import FileFailedError, hash_file, put_in_place
 from playground.published.manifest import Published
 from playground.types import InputError, OutsideError
+from playground.words import format_number
 
 ATTEMPTS = 3
 """Maximum number of requests per file. Each request resumes after the bytes already received."""
@@ -102,7 +103,7 @@ def _receive(client: httpx.Client, url: str, part: Path, received: int, file: Pu
         # If the response has a Content-Length header, httpx itself raises an error when it is truncated.
         announces_length = {"content-length", "transfer-encoding"} & set(response.headers)
     if size < file.size and not announces_length:
-        raise _BrokenOffError(f"sent only {size} of {file.size} bytes")
+        raise _BrokenOffError(f"sent only {format_number(size)} of {format_number(file.size)} bytes")
 
 
 def _explain(error: Exception, url: str, file: Published) -> Exception:

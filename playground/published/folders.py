@@ -26,6 +26,7 @@ from playground.published.local_files import (
 )
 from playground.published.manifest import Collection, Published, list_collections
 from playground.types import InputError
+from playground.words import format_number
 
 
 def fetch_folders(
@@ -99,8 +100,8 @@ def _place(
     """Move a file downloaded by git to its final path, unless a file already exists there."""
     if data is None:
         raise FileFailedError(
-            f"Skipped {file.path}: its size of {file.size} bytes exceeds the limit for a prompt "
-            f"({LIMIT} bytes)."
+            f"Skipped {file.path}: its size of {format_number(file.size)} bytes exceeds the limit for a "
+            f"prompt ({format_number(LIMIT)} bytes)."
         )
     if noted is not None and noted.sha256 != file.sha256:
         raise FileFailedError(

@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from playground.config import git_environment
+from playground.words import format_byte_limit, format_number, format_time_limit
 
 TIME = 300.0
 """Time limit for the complete download, in seconds."""
@@ -143,7 +144,8 @@ class _Repository:
             )
         if len(entries) > FILES:
             raise CommitError(
-                f"Too many files at {self.what}: {len(entries)} files, but at most {FILES} are allowed."
+                f"Too many files at {self.what}: {format_number(len(entries))} files, but at most "
+                f"{format_number(FILES)} are allowed."
             )
         self._fetch(*dict.fromkeys(entries.values()))
         names = "".join(f"{blob}\n" for blob in entries.values())
@@ -216,14 +218,14 @@ class _Repository:
                 pass
             if time.monotonic() > self.end:
                 raise CommitError(
-                    f"Downloading {self.what} from {self.host} took longer than {self.limit:g} s: run fetch "
-                    "again when the connection is better."
+                    f"Downloading {self.what} from {self.host} took longer than "
+                    f"{format_time_limit(self.limit)}: run fetch again when the connection is better."
                 )
             if _size(self.folder) > TRANSFER:
                 raise CommitError(
-                    f"Download of {self.what} from {self.host} cancelled: it exceeds {TRANSFER // 10**6} MB, "
-                    "far more than prompt files need. Please open an issue so that the manifest can be "
-                    "fixed."
+                    f"Download of {self.what} from {self.host} cancelled: it exceeds "
+                    f"{format_byte_limit(TRANSFER)}, far more than prompt files need. Please open an "
+                    "issue so that the manifest can be fixed."
                 )
 
     def _git_error(self, text: str) -> CommitError:

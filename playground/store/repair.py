@@ -21,6 +21,7 @@ from playground.store.rows import (
     usable_numbers,
 )
 from playground.types import InputError, OutsideError
+from playground.words import count_things, format_number
 
 TABLES = ("conversation", "turn", "answer", "verdict", "game")
 """The tables in the order in which they are copied.
@@ -56,7 +57,7 @@ def find_damage(path: Path) -> list[str]:
     more = len(found) - MOST_NAMED
     return [
         *found[:MOST_NAMED],
-        *([f"{path}: {more} more rows are damaged."] if more > 0 else []),
+        *([f"{path}: {format_number(more)} more rows are damaged."] if more > 0 else []),
         f"To copy the readable rows of {path.name} into a new file, run `python -m playground doctor "
         f"--repair {path.stem}-repaired{path.suffix}`; the damaged file is not changed.",
     ]
@@ -110,10 +111,10 @@ def repair_record(path: Path, new: Path) -> str:
         for end in ("", "-wal", "-shm"):
             new.with_name(new.name + end).unlink(missing_ok=True)
         raise _nothing_saved(path, "none of its rows can be read")
-    counts = ", ".join(f"{count} {table}s" for table, count in copied.items())
+    counts = ", ".join(count_things(count, table) for table, count in copied.items())
     return (
-        f"{new}: {counts} copied, {left} rows left out. To use the new file, stop every Tandem process that "
-        f"uses this folder, and replace {path} with it."
+        f"{new}: {counts} copied, {count_things(left, 'row')} left out. To use the new file, stop every "
+        f"Tandem process that uses this folder, and replace {path} with it."
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from playground.files import first_line, read_object, read_text
 from playground.templates.time_limit import TimeLimitError, call_within
 from playground.types import ChatFormat, InputError, check_characters
+from playground.words import format_number, format_time_limit
 
 DEFAULT = "default"
 MOST_CHARACTERS = 20_000_000
@@ -25,7 +26,7 @@ context."""
 MOST_SECONDS = 10.0
 """Time limit for rendering, in seconds. Even a conversation that fills a large context is rendered in a
 fraction of a second."""
-NOT_IN_TIME = f"it did not finish within {MOST_SECONDS:g} seconds"
+NOT_IN_TIME = f"it did not finish within {format_time_limit(MOST_SECONDS)}"
 GIVEN = (
     "messages",
     "tools",
@@ -175,7 +176,8 @@ def render(
         raise TemplateError(_reason(error)) from error
     if len(text) > MOST_CHARACTERS:
         raise TemplateError(
-            f"the rendered text has {len(text)} characters, but the limit is {MOST_CHARACTERS}"
+            f"the rendered text has {format_number(len(text))} characters, but the limit is "
+            f"{format_number(MOST_CHARACTERS)}"
         )
     return check_characters(text, "The chat template's text")
 

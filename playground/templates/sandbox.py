@@ -19,6 +19,8 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
+from playground.words import format_number
+
 LIMIT = 20_000_000
 """Maximum number of characters in a string. A complete rendered prompt has the same limit
 (`templates.MOST_CHARACTERS`)."""
@@ -37,7 +39,9 @@ class TooLargeError(OverflowError):
     """Raised when the result of an operation would exceed the size limit."""
 
     def __init__(self) -> None:
-        super().__init__(f"one of its operations would build a value of more than {LIMIT} characters")
+        super().__init__(
+            f"one of its operations would build a value of more than {format_number(LIMIT)} characters"
+        )
 
 
 def check(size: int) -> None:

@@ -32,7 +32,20 @@ class Answer:
     @property
     def text(self) -> str:
         """The complete answer: the prefill, if any, followed by the generated text."""
-        return (self.request.prompt.prefill if self.request else "") + self.reply.text
+        return self.prefill + self.reply.text
+
+    @property
+    def prefill(self) -> str:
+        """The text with which the answer was made to start; "" if there is none."""
+        return self.request.prompt.prefill if self.request else ""
+
+    @property
+    def continuation(self) -> str:
+        """The prefill from which the model continues this answer, including text not yet shown."""
+        written = self.reply.raw_text
+        if self.request and self.request.prompt.stop.trim and not self.prefill:
+            written = written.lstrip()  # the answer's text is stripped in the same way
+        return self.prefill + written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +72,25 @@ class Turn:
     def all(self, lane: int) -> tuple[Answer, ...]:
         """Return all of a lane's answers to this turn, in the order in which the answers were requested."""
         return self.versions[lane] if self.versions else (self.answers[lane],)
+
+    def continued_tokens(self, lane: int) -> int:
+        """Return the number of tokens of the versions that a lane's answer continues; 0 if it continues none.
+
+        The tokens of a continued answer are those that were added.
+        """
+        versions, answer = self.all(lane), self.answers[lane]
+        before = 0
+        while answer.prefill:
+            earlier = [
+                each
+                for each in versions[: answer.version]
+                if each.reply.new_tokens and each.continuation == answer.prefill
+            ]
+            if not earlier:
+                break
+            answer = earlier[-1]
+            before += answer.reply.new_tokens
+        return before
 
     def select(self, answer: Answer, lane: int) -> Turn:
         """Return a copy of the turn in which `answer` is the selected answer of `lane`.

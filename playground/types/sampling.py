@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from playground.types.errors import InputError
+from playground.words import format_number
 
 PenaltyScope = Literal["all", "answer"]
 
@@ -96,7 +97,7 @@ class Sampling:
                 changes[name] = kind(text.strip())
             except ValueError:
                 if kind is int and text.strip().isdecimal():  # more digits than Python can convert
-                    want = f"a smaller number, not one of {len(text.strip())} digits"
+                    want = f"a smaller number, not one of {format_number(len(text.strip()))} digits"
                 else:
                     want = f"{'a whole' if kind is int else 'a'} number, not {text!r:.60}"
                 raise InputError(f"{_label(name)} must be {want}.") from None

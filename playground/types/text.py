@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from playground.types.errors import InputError
+from playground.words import format_number
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
@@ -24,7 +25,9 @@ def check_name(name: str, what: str) -> str:
             longer than `LONGEST_NAME`.
     """
     if len(name) > LONGEST_NAME:
-        raise InputError(f"{what} {name[:20]!r}... has {len(name)} characters: use at most {LONGEST_NAME}.")
+        raise InputError(
+            f"{what} {name[:20]!r}... has {format_number(len(name))} characters: use at most {LONGEST_NAME}."
+        )
     if not _NAME.match(name):
         raise InputError(
             f"{what} {name!r} is not a usable name: use letters, digits, dots, dashes and "

@@ -197,7 +197,7 @@ def test_a_lanes_seed_is_the_ablations_and_the_samplings() -> None:
         ("urial:demos=two,k=3", "'two' has 2 demonstrations, so k=3 is not possible: choose k from 0 to 2"),
         ("urial:demos=two,k=-1", "k must be a non-negative integer, not '-1'"),
         (f"urial:demos=two,k={'9' * 5000}", "k must have at most 18 digits, not 5000"),
-        (f"urial:demos=two,top_k={'9' * 5000}", "Top-k must be a smaller number, not one of 5000 digits"),
+        (f"urial:demos=two,top_k={'9' * 5000}", "Top-k must be a smaller number, not one of 5,000 digits"),
         ("urial:demos=prose,k=0", "'prose' could not be parsed and is used as a whole"),
         ("urial:demos=two,ablation=loud", "There is no ablation 'loud': choose one of shifted"),
         ("urial:demos=two,ablation=shifted,other=far", "'shifted' does not use another demonstration set"),

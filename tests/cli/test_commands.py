@@ -331,10 +331,10 @@ def test_a_prompt_longer_than_the_context_fails_its_lane_with_the_numbers(tmp_pa
     assert result.returncode == 2
     for answer in json.loads(result.stdout)["turns"][0]["answers"]:
         assert answer["finish"] == "error"
-        assert "context of 4096" in answer["error"]
+        assert "context of 4,096" in answer["error"]
     (line,) = result.stderr.decode().splitlines()
     assert line.startswith("No lane answered message 1: ")
-    assert "context of 4096" in line
+    assert "context of 4,096" in line
 
 
 def test_doctor_says_what_is_here(tmp_path: Path) -> None:

@@ -254,7 +254,7 @@ def test_a_connection_that_stays_broken_keeps_what_came(
 def test_progress_counts_all_files_and_ends_at_the_whole(server: HubServer, large: bytes) -> None:
     seen: list[tuple[str, float]] = []
     hub.find_folder("o/m", report=lambda note, share: seen.append((note, share)))
-    assert seen[-1][0] == "Downloading o/m: 1 MB of 1 MB"
+    assert seen[-1][0] == "Downloading o/m: 1.0 MB of 1.0 MB"
     assert [share for _, share in seen] == sorted(share for _, share in seen) or seen[-1][1] == 0.15
 
 
@@ -265,7 +265,7 @@ def test_a_disk_that_is_too_small_is_reported_before_the_download(
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1, 1, 1000))
     with pytest.raises(
         InputError,
-        match=r"needs 0\.0 GB, but only 0\.0 GB are free in .*: free up disk space, or set HF_HOME",
+        match=r"needs 1\.0 MB, but only 1\.0 kB are free in .*: free up disk space, or set HF_HOME",
     ):
         hub.find_folder("o/m")
     assert "model.safetensors" not in server.downloaded()

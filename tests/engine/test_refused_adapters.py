@@ -226,8 +226,8 @@ def test_a_pattern_that_takes_exponential_time_is_refused(
     monkeypatch.setattr("playground.engine.adapters.patterns.SECONDS", 3.0)
     edit(copied, **values)
     assert refusal(model, copied) == (
-        f"matching its {next(iter(values))} against the module names of the base takes longer than 3 "
-        "seconds; use plain module names"
+        f"matching its {next(iter(values))} against the module names of the base takes longer than 3 s; "
+        "use plain module names"
     )
 
 

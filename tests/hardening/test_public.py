@@ -171,7 +171,7 @@ def test_only_what_the_page_uses_can_be_called(visitor: Caller) -> None:
 def test_sizes_are_limited(visitor: Caller) -> None:
     assert None not in (PUBLIC.max_tokens, PUBLIC.max_characters, PUBLIC.max_turns)
     assert "limited to 300 tokens" in visitor.send(max_new_tokens=100_000)["said"]
-    assert "limited to 1000 characters" in visitor.send("x" * 1001)["said"]
+    assert "limited to 1,000 characters" in visitor.send("x" * 1001)["said"]
     for _ in range(3):
         assert visitor.send()["said"] == ""
     assert "limited to 3 turns" in visitor.send()["said"]

@@ -700,7 +700,7 @@ def test_a_visit_keeps_within_its_budget(tmp_path: Path, serve: Serve) -> None:
     judge(talk, conversation, 0, "single", model(server), budget=budget).wait(20)
     assert (budget.used, budget.left) == (240, 5760)  # what the server counted, not what was set aside
     asked = len(server.bodies)
-    with pytest.raises(InputError, match="only 5760 of this session's 6000 judging tokens are left"):
+    with pytest.raises(InputError, match="only 5,760 of this session's 6,000 judging tokens are left"):
         judge(talk, conversation, 1, "single", model(server), samples=3, budget=budget)
     assert len(server.bodies) == asked
     assert budget.used == 240

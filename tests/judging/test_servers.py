@@ -196,7 +196,7 @@ def test_a_question_that_fills_the_context_is_one_sentence(tmp_path: Path, serve
     server = serve(lambda asked, body: asked.fail(400, message))
     [verdict] = ask(tmp_path, server)
     assert len(server.bodies) == 1
-    assert "takes up 2040 of the 2048 tokens" in sentence(verdict.error)
+    assert "takes up 2,040 of the 2,048 tokens" in sentence(verdict.error)
     assert "judge a shorter conversation" in sentence(verdict.error)
 
 

@@ -257,7 +257,7 @@ def test_a_row_of_doctor() -> None:
     assert (row["fits"], row["memory"]) == (["4 bit"], {"float32": 4_000_000_000, "4 bit": 750_000_000})
     assert (row["download"], row["downloaded_bytes"], row["gate"]) == ("partial", 3_000_000, "no")
     assert offer_line(row) == (
-        "preset one: a/b: 4.0 GB in float32, 750 MB in 4 bit; fits in 4 bit; partly downloaded (3 MB); MIT"
+        "preset one: a/b: 4.0 GB in float32, 750 MB in 4 bit; fits in 4 bit; partly downloaded (3.0 MB); MIT"
     )
     large = offer_json(dataclasses.replace(offer, room=Room(size=1)))
     assert "too large for this machine" in offer_line(large)

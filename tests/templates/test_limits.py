@@ -55,7 +55,7 @@ HUGE = [
 def test_an_operation_that_would_build_a_huge_value_is_refused(template: str) -> None:
     format = ChatFormat(template=template)
     started = time.monotonic()
-    with pytest.raises(templates.TemplateError, match="more than 20000000 characters") as caught:
+    with pytest.raises(templates.TemplateError, match="more than 20,000,000 characters") as caught:
         templates.render(format, MESSAGES)
     templates.template_variables(format)
     assert "\n" not in str(caught.value)

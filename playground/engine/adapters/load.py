@@ -27,6 +27,7 @@ from playground.engine.hub import Report
 from playground.files import check_regular, first_line, read_object
 from playground.library import Library, same_model
 from playground.types import AdapterCard, AdapterStatus, InputError
+from playground.words import format_number
 
 
 class BaseChangedError(Exception):
@@ -218,13 +219,14 @@ def _count_rows(model: Any, adapter: Adapter, skeleton: Skeleton) -> None:
     written = adapter.logits or int(model.get_output_embeddings().weight.shape[0])
     if adapter.embedding_rows is not None and adapter.embedding_rows > written:
         adapter.warnings.append(
-            f"it has embeddings for {adapter.embedding_rows} tokens, but an output layer for only {written}: "
-            "the remaining tokens can be read but never generated"
+            f"it has embeddings for {format_number(adapter.embedding_rows)} tokens, but an output layer "
+            f"for only {format_number(written)}: the remaining tokens can be read but never generated"
         )
     if adapter.logits is not None and adapter.logits > known:
         raise InputError(
-            f"its output layer covers {adapter.logits} tokens, but there are embeddings for only {known}: "
-            "save the adapter with its embeddings (save_embedding_layers=True)"
+            f"its output layer covers {format_number(adapter.logits)} tokens, but there are embeddings for "
+            f"only {format_number(known)}: save the adapter with its embeddings "
+            "(save_embedding_layers=True)"
         )
 
 
@@ -251,7 +253,7 @@ def _describe_changes(settings: Mapping[str, Any], found: Collector) -> str:
     if whole:
         texts.append(f"its own {', '.join(whole)}")
     if found.tokens:
-        texts.append(f"its own embeddings for {len(found.tokens)} tokens")
+        texts.append(f"its own embeddings for {format_number(len(found.tokens))} tokens")
     if settings.get("lora_bias") or any(
         type(step).__name__ == "Bias" for part in found.parts.values() for step in part.steps
     ):

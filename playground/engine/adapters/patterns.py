@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from playground.types import InputError
+from playground.words import format_time_limit
 
 SECONDS = 10.0
 """Time limit in seconds for matching all of an adapter's patterns, including the subprocess startup."""
@@ -74,7 +75,7 @@ def check_patterns(settings: Mapping[str, Any], names: Iterable[str]) -> None:
     except subprocess.TimeoutExpired:
         raise InputError(
             f"matching its {' and '.join(keys)} against the module names of the base takes longer than "
-            f"{SECONDS:g} seconds; use plain module names"
+            f"{format_time_limit(SECONDS)}; use plain module names"
         ) from None
 
 

@@ -48,6 +48,7 @@ from playground.engine.adapters.parts import (
 from playground.engine.adapters.patterns import check_patterns
 from playground.files import first_line
 from playground.types import InputError
+from playground.words import format_number
 
 INNER = "tandem_adapter"
 """Adapter name passed to PEFT instead of the adapter's name in Tandem. PEFT makes this name part of module
@@ -317,8 +318,9 @@ class Collector:
         rows, width = real.weight.shape
         if (a.shape[1], b.shape[0]) != (rows, width):
             raise InputError(
-                f"{path} has {rows} rows of size {width} in this base, but the adapter was made for "
-                f"{a.shape[1]} rows of size {b.shape[0]}"
+                f"{path} has {format_number(rows)} rows of size {format_number(width)} in this base, but "
+                f"the adapter was made for {format_number(a.shape[1])} rows of size "
+                f"{format_number(b.shape[0])}"
             )
         device = self._device(path)
         a, b = (value.detach().T.contiguous().to(device, torch.float32) for value in (a, b))
@@ -408,7 +410,9 @@ class Collector:
         real: Any = self._real_embedding(path)
         rows, width = real.weight.shape
         if len(set(ids)) != len(ids) or any(token >= rows for token in ids):
-            raise InputError(f"it trains a token twice, or a token beyond the {rows} rows of {path}")
+            raise InputError(
+                f"it trains a token twice, or a token beyond the {format_number(rows)} rows of {path}"
+            )
         if tuple(values.shape) != (len(ids), width):
             raise InputError(f"its token weights for {path} have the wrong shape {list(values.shape)}")
         device = self._device(path)

@@ -15,6 +15,7 @@ from playground.files import read_object
 from playground.library import Library, read_adapter
 from playground.library.sources import GGUF, Source, find_source
 from playground.types import InputError
+from playground.words import format_bytes, format_number
 
 Report = Callable[[str, float], None]
 """Progress callback. Its arguments are a user-facing description of the current step and the completed
@@ -140,18 +141,10 @@ def _make_reporter(found: Source, report: Report | None) -> Callable[[float, flo
     def say(came: float, total: float) -> None:
         if report is not None:
             share = min(1.0, came / total) if total else 0.0
-            amount = f": {_format_size(came)} of {_format_size(total)}" if came else ""
+            amount = f": {format_bytes(came)} of {format_bytes(total)}" if came else ""
             report(f"Downloading {found.name}{amount}", FIRST + (LAST - FIRST) * share)
 
     return say
-
-
-def _format_size(count: float) -> str:
-    for unit in ("bytes", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}"
-        count /= 1000
-    return f"{count:.2f} GB"
 
 
 # --- Without the Hub ------------------------------------------------------------------------------
@@ -189,7 +182,7 @@ def _find_cached(
     if (weights or found.file) and all((snapshot / name).is_file() for name in needed):
         needed += _list_weights(found, names, lambda name: read_object(snapshot / name), allow_pickle)
     if missing := [name for name in needed if not (snapshot / name).is_file()]:
-        more = f" and {len(missing) - 1} more files" if missing[1:] else ""
+        more = f" and {format_number(len(missing) - 1)} more files" if missing[1:] else ""
         raise InputError(
             f"{found.name} is only partially downloaded (missing: {missing[0]}{more}), and the Hugging Face "
             "Hub cannot be reached: go online to finish the download, or specify a local folder."

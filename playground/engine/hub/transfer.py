@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from playground.library.sources import Source
 from playground.types import InputError
+from playground.words import format_bytes
 
 CHUNK = 1 << 20
 """Download chunk size in bytes. Progress is updated once per chunk, so huggingface_hub's default of 10 MB
@@ -92,8 +93,8 @@ def _check_disk(found: Source, size: int) -> None:
     free = shutil.disk_usage(place).free
     if size - here > free:
         raise InputError(
-            f"{found.name} needs {size / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free in {place}: free "
-            "up disk space, or set HF_HOME to a folder on another disk."
+            f"{found.name} needs {format_bytes(size)}, but only {format_bytes(free)} are free in {place}: "
+            "free up disk space, or set HF_HOME to a folder on another disk."
         )
 
 

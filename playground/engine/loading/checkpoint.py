@@ -17,6 +17,7 @@ from typing import Any
 from playground.engine.hub.weight_files import INDEX, SAFETENSORS, WeightFiles, find_weight_files
 from playground.files import check_whole, read_object
 from playground.types import InputError
+from playground.words import format_number
 
 MOST_HEADER = 100_000_000
 """Maximum size of a safetensors header in bytes."""
@@ -84,8 +85,8 @@ def read_header(path: Path) -> dict[str, dict[str, Any]]:
     ends = [_check_tensor(path, name, entry) for name, entry in header.items()]
     if (end := max(ends, default=0)) > size - 8 - length:
         raise InputError(
-            f"{path} is truncated: its weights end at byte {8 + length + end}, but the file has only {size} "
-            "bytes. Download it again."
+            f"{path} is truncated: its weights end at byte {format_number(8 + length + end)}, but the file "
+            f"has only {format_number(size)} bytes. Download it again."
         )
     return header
 
@@ -208,8 +209,8 @@ def check_config(config: Mapping[str, Any], where: str) -> None:
                 raise InputError(f"{where}: {name} is {value!r:.40}, which is not plausible: check the file.")
             if known == "max_position_embeddings" and value < SHORTEST_CONTEXT:
                 raise InputError(
-                    f"{where}: {name} is {value}, but the context must be at least {SHORTEST_CONTEXT} tokens "
-                    "long: check the file."
+                    f"{where}: {name} is {value}, but the context must be at least "
+                    f"{format_number(SHORTEST_CONTEXT)} tokens long: check the file."
                 )
             sizes[known] = value
         _check_heads(sizes, where)

@@ -38,6 +38,7 @@ from playground.engine.tokenizer import eos_token_ids
 from playground.library import Library
 from playground.tokenizers.load import load_tokenizer, try_tokenizer
 from playground.types import AdapterCard, AdapterStatus, InputError
+from playground.words import format_large
 
 PREFIX_SHARE = 0.25
 """Maximum size of the prefix cache, as a fraction of free memory."""
@@ -168,7 +169,7 @@ def _load_model(settings: Settings, base: Base, device: torch.device, report: Re
     # OpenMP keeps a separate thread count for each calling thread.
     torch.set_num_threads(1 if small else min(THREADS, MOST_THREADS))
     options = choose_options(settings, base, device)
-    note = f"Loading {settings.base} ({_format_count(base.parameters)} parameters)"
+    note = f"Loading {settings.base} ({format_large(base.parameters)} parameters)"
     report(note, 0.2)
     with progress.report_weights(lambda share: report(note, 0.2 + 0.4 * share)):
         return load_weights(base, options)
@@ -236,7 +237,3 @@ def _read_adapter_texts(
             status = dataclasses.replace(status, error=str(error))
         checked.append(status)
     return tuple(checked), texts
-
-
-def _format_count(parameters: int) -> str:
-    return f"{parameters / 1e9:.1f}B" if parameters >= 1e9 else f"{parameters / 1e6:.1f}M"

@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, parse_qsl, urlencode, urljoin, urlsplit, u
 from playground.judging.client.refusals import is_filtered, message_of, read_error
 from playground.secret import Secret
 from playground.types import InputError, check_characters, replace_surrogates
+from playground.words import format_byte_limit, format_number, format_time_limit
 
 if TYPE_CHECKING:
     import openai
@@ -300,14 +301,14 @@ def _sentence(error: Exception, judge: AskedJudge, refused: bool) -> str:
         return f"The content filter of the judge at {where} blocked the question: choose another judge."
     if isinstance(error, NoRoomError):
         return (
-            f"The question takes up {error.question} of the {error.context} tokens in the context window of "
-            f"{judge.model} at {where}, leaving no room for an answer: judge a shorter conversation, or "
-            "choose another model."
+            f"The question takes up {format_number(error.question)} of the {format_number(error.context)} "
+            f"tokens in the context window of {judge.model} at {where}, leaving no room for an answer: "
+            "judge a shorter conversation, or choose another model."
         )
     if isinstance(error, ReplyTooLargeError):
         return (
-            f"The judge at {where} sent more than {MOST_BYTES / 1e6:g} MB, far more than a verdict needs: "
-            "check the address, or choose another model."
+            f"The judge at {where} sent more than {format_byte_limit(MOST_BYTES)}, far more than a verdict "
+            "needs: check the address, or choose another model."
         )
     if isinstance(error, ReplyEncodingError):
         return (
@@ -320,7 +321,8 @@ def _sentence(error: Exception, judge: AskedJudge, refused: bool) -> str:
         return _status_sentence(error, judge, where)
     if isinstance(error, TimeoutError | openai.APITimeoutError):
         return (
-            f"The judge at {where} did not respond within {judge.timeout:g} s: ask again, or allow more time."
+            f"The judge at {where} did not respond within {format_time_limit(judge.timeout)}: ask again, "
+            "or allow more time."
         )
     if isinstance(error, openai.APIConnectionError):
         return (

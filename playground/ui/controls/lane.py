@@ -84,6 +84,7 @@ class Lane:
                 self.inspect = gr.Button(
                     "Prompt", size="sm", min_width=0, scale=0, elem_id=f"prompt-{number}"
                 )
+                self._button("", "alone", "alone")
             self.meter = gr.HTML("", elem_id=f"meter-{number}", elem_classes="meter-line")
             self._compose_setup(spec)
             # Earlier turns have their own component, because they are rendered only once, whereas the current
@@ -97,6 +98,7 @@ class Lane:
                 self.line = gr.HTML(
                     html_labels.status_line(None), elem_id=f"status-{number}", elem_classes="status"
                 )
+                self._button("Latest", "latest", "latest")
                 self.stop = gr.Button(
                     "Stop",
                     size="sm",
@@ -128,8 +130,10 @@ class Lane:
                 self.duplicate = self._button("Duplicate", "duplicate")
                 self.remove = self._button("Remove", "remove")
 
-    def _button(self, label: str, id: str) -> gr.Button:
-        return gr.Button(label, size="sm", min_width=0, scale=0, elem_id=f"{id}-{self.number}")
+    def _button(self, label: str, id: str, classes: str | None = None) -> gr.Button:
+        return gr.Button(
+            label, size="sm", min_width=0, scale=0, elem_id=f"{id}-{self.number}", elem_classes=classes
+        )
 
     @property
     def rows(self) -> list[Any]:
@@ -216,15 +220,26 @@ class Lane:
             self.controller.catalog.adapter_error(variant.aligner.adapter),
         )
 
-    def draw_meter(self, state: PageState, settings: LaneSettings, draft: str) -> str:
-        """Render the context usage meter for the lane's next prompt; "" if the prompt cannot be built."""
+    def draw_meter(self, state: PageState, settings: LaneSettings, draft: str | None) -> str:
+        """Render the context usage meter for the lane's next prompt; "" if the prompt cannot be built.
+
+        Args:
+            state: the page's state.
+            settings: settings of all visible lanes.
+            draft: the message; None if it is too long to be counted.
+        """
         status = self.controller.session.status()
         try:
-            asked = self.controller.prompts.preview_next(state, self.number, settings, draft)
+            asked = self.controller.prompts.preview_next(state, self.number, settings, draft or "")
         except InputError:
             return ""
         room = int(settings.decoding[self.number]["max_new_tokens"])
-        return html_prompt.render_meter(asked.prompt, asked.tokens, status.context, room, asked.left_out)
+        names = html_prompt.UNCOUNTED if draft is None else html_prompt.NAMES
+        if draft is not None and not draft.strip():
+            names = html_prompt.EMPTY
+        return html_prompt.render_meter(
+            asked.prompt, asked.tokens, status.context, room, asked.left_out, names
+        )
 
     def update_dependent(self, state: PageState, values: Sequence[Any]) -> dict[Any, Update]:
         """Return UI updates for the controls whose choices or visibility depend on other controls."""

@@ -21,6 +21,7 @@ from playground.ui.html import verdicts as html_verdicts
 from playground.ui.page.controller import Controller
 from playground.ui.page.controller.conversations import answered_lanes_on_page
 from playground.ui.page.state import PageState
+from playground.words import format_number
 
 BY_RULE = (
     "Marks each answer right or wrong by comparing it with the probe's reference answers. No model is used."
@@ -132,7 +133,9 @@ class JudgeRequests:
         """
         if isinstance(key, str) and key.strip():
             if len(key) > KEY_LIMIT:
-                raise InputError(f"API keys have at most {KEY_LIMIT} characters: check what you pasted.")
+                raise InputError(
+                    f"API keys have at most {format_number(KEY_LIMIT)} characters: check what you pasted."
+                )
             state.judging.keys[self.address(form.server)] = check_key(Secret(key.strip()))
 
     def budget(self, state: PageState) -> JudgeBudget:
@@ -173,7 +176,7 @@ class JudgeRequests:
         left = self.budget(state).left
         if left is None:
             return ""
-        credit = f"{left} tokens remain in this session's judging budget."
+        credit = f"{format_number(left)} tokens remain in this session's judging budget."
         if estimate.calls and estimate.most_tokens > left:
             return html_verdicts.render_error(
                 f"{credit} Enter your own API key, or judge fewer answers at once."

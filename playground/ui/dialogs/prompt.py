@@ -15,9 +15,10 @@ from playground.ui.controls.events import HIDDEN, QUICK, Updates
 from playground.ui.controls.lane import Lane
 from playground.ui.dialogs.dialog import Dialog
 from playground.ui.html import prompt as html_prompt
-from playground.ui.html.text import escape, format_number
+from playground.ui.html.text import escape
 from playground.ui.page.controller import Controller, LaneSettings, PromptPreview
 from playground.ui.page.state import PageState
+from playground.words import format_number
 
 NEXT = "next"
 """Dropdown value that selects the next message's prompt. Values for earlier prompts are turn indices."""
@@ -152,7 +153,6 @@ class PromptDialog(Dialog):
 def _render_title(lane: int, preview: PromptPreview) -> str:
     tokens = "" if preview.tokens is None else f", {format_number(len(preview.tokens))} tokens"
     return (
-        f"<h2>Prompt of lane {lane_letter(lane)}</h2>"
-        f"<p>{format_number(len(preview.prompt.text))} characters{tokens}"
-        f"{html_prompt.describe_stop_rule(preview.prompt)}</p>"
+        f"<h2>Prompt of lane {lane_letter(lane)}</h2><p>{format_number(len(preview.prompt.text))} "
+        f"characters{tokens}{html_prompt.describe_stop_rule(preview.prompt)}</p>"
     )

@@ -52,8 +52,8 @@ class ScoresDialog(HtmlDialog):
         state: gr.State,
         render_page: Callable[[PageState], Updates],
         page_outputs: Sequence[Any],
-    ) -> None:
-        """Connect the dialog's event handlers.
+    ) -> Any:
+        """Connect the dialog's event handlers, and return the event that opens a conversation.
 
         Args:
             opener: the button that opens the dialog.
@@ -62,7 +62,7 @@ class ScoresDialog(HtmlDialog):
         """
         self._render_page = render_page
         opener.click(self.on_open, [state], self.outputs, **QUICK)
-        self.body.click(self.on_conversation, [state], [*page_outputs, *self.outputs], **QUICK)
+        return self.body.click(self.on_conversation, [state], [*page_outputs, *self.outputs], **QUICK)
 
     # --- Handlers ---------------------------------------------------------------------------------
 

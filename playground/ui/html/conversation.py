@@ -8,19 +8,19 @@ attribute specifies the action, and `data-turn` the index of the turn.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 
 from playground.checks import check
 from playground.context_fit import describe_left_out
-from playground.lanes.names import label_lanes
+from playground.lanes.names import abbreviate_spec, label_lanes
 from playground.templates.thinking import Thinking, opens_thinking, split_thinking
 from playground.types import AdapterCard, Answer, Conversation
 from playground.ui.html import diff as html_diff
 from playground.ui.html.labels import FINISH, decoding, pace_words
 from playground.ui.html.markdown import render_markdown
-from playground.ui.html.text import escape, escape_attribute, reveal_plain
-from playground.words import shorten
+from playground.ui.html.text import escape, escape_attribute, reveal_plain, reveal_raw
+from playground.words import count_things, shorten
 
 ICONS = {
     "edit": "M3 13l.7-3L11 2.7a1.4 1.4 0 0 1 2 0l.3.3a1.4 1.4 0 0 1 0 2L6 12.3 3 13z",
@@ -30,6 +30,7 @@ ICONS = {
     "after": "M8 2v9M4.5 7.5L8 11l3.5-3.5M3 14h10",
     "retry": "M13 8a5 5 0 1 1-1.5-3.5L13 6M13 2.5V6H9.5",
     "extend": "M2 8h11M9 4l4 4-4 4",
+    "raw": "M2.5 4h11M2.5 8h7M2.5 12h9",
     "judge": "M8 2v12M5 14h6M3 4.5h10M3 4.5L1.5 9h3zM13 4.5L11.5 9h3z",
     "earlier": "M10 3L5 8l5 5",
     "later": "M6 3l5 5-5 5",
@@ -42,6 +43,7 @@ LABELS = {
     "after": "Show the text after the stop sequence",
     "retry": "Retry this lane",
     "extend": "Continue the answer",
+    "raw": "Show the raw text",
     "judge": "Judge the answers of this turn",
     "earlier": "Previous version",
     "later": "Next version",
@@ -51,9 +53,18 @@ LABELS = {
 READING = "Reading\u2026"
 
 
-def render_button(act: str, turn: int, disabled: bool = False) -> str:
-    """Render a button that performs one of the actions in `ICONS` on a turn."""
+def render_button(act: str, turn: int, disabled: bool = False, pressed: bool | None = None) -> str:
+    """Render a button that performs one of the actions in `ICONS` on a turn.
+
+    Args:
+        act: the action.
+        turn: index of the turn.
+        disabled: whether the action is not available.
+        pressed: for a button that switches something on or off, whether it is on.
+    """
     off = " disabled" if disabled else ""
+    if pressed is not None:
+        off += f' aria-pressed="{str(pressed).lower()}"'
     icon = f'<svg viewBox="0 0 16 16" aria-hidden="true"><path d="{ICONS[act]}"/></svg>'
     label = f'aria-label="{LABELS[act]}" title="{LABELS[act]}"'
     return f'<button type="button" data-act="{act}" data-turn="{turn}" {label}{off}>{icon}</button>'
@@ -67,6 +78,8 @@ def render_turns(
     note: str = "",
     blind: bool = False,
     marks: Mapping[int, str] | None = None,
+    raw: Collection[int] = (),
+    marked: Mapping[int, str] | None = None,
 ) -> str:
     """Render the given turns of one lane.
 
@@ -81,6 +94,9 @@ def render_turns(
         note: placeholder for answers that have no text yet.
         blind: whether to hide everything that would reveal the lane's recipe.
         marks: safe HTML to insert below each answer (for example, a judge's scores), keyed by turn index.
+        raw: indices of the turns whose answer is displayed as raw text instead of rendered Markdown.
+        marked: safe HTML to display instead of an answer (for example, with marked differences), keyed by
+            turn index.
     """
     answers = [turn.answers[lane] if lane < len(turn.answers) else None for turn in conversation.turns]
     whose = [_describe_author(answer, cards) if answer else "" for answer in answers]
@@ -89,23 +105,38 @@ def render_turns(
     for number in turns:
         answer = answers[number]
         if answer is None:
-            continue  # this lane was added after the turn
+            shown.append(_render_absent(conversation, lane, number))
+            continue
         before = next((label for label in reversed(whose[:number]) if label), "")
         by = f'<div class="by">{escape(whose[number])}</div>' if changed and whose[number] != before else ""
+        text = (marked or {}).get(number) or (_render_raw(answer) if number in raw else None)
         said = f'<div class="user message">{render_markdown(conversation.turns[number].user)}</div>'
         shown.append(
-            f'<article class="turn" data-turn="{number}">'
+            f'<article class="turn" data-turn="{number}" style="--turn:{number}">'
             f'<div class="user-row">{said}{_render_message_buttons(number, answer)}</div>'
-            f'<div class="bot-row">{by}{_render_answer(answer, note)}</div>'
-            f"{_render_below(conversation, lane, number, answer, blind)}"
-            f"{(marks or {}).get(number, '')}</article>"
+            f'<div class="answer"><div class="bot-row">{by}{_render_answer(answer, note, text)}</div>'
+            f"{_render_below(conversation, lane, number, answer, blind, number in raw)}"
+            f"{(marks or {}).get(number, '')}</div></article>"
         )
     return "".join(shown)
 
 
+def _render_absent(conversation: Conversation, lane: int, number: int) -> str:
+    """Render the cell of a lane that was added after the turn. It is displayed only in aligned rows.
+
+    The first lane's cell contains the message, because aligned rows show the message of the first lane.
+    """
+    said = render_markdown(conversation.turns[number].user)
+    row = f'<div class="user-row"><div class="user message">{said}</div></div>' if lane == 0 else ""
+    return (
+        f'<article class="turn absent" data-turn="{number}" style="--turn:{number}">{row}'
+        '<div class="answer"><div class="notice">No answer: this lane was added later.</div></div></article>'
+    )
+
+
 def _describe_author(answer: Answer, cards: Mapping[str, AdapterCard]) -> str:
     """Describe an answer's recipe and decoding parameters, except the seed, which may change every turn."""
-    name = label_lanes(cards).get(answer.variant, answer.variant)
+    name = abbreviate_spec(answer.variant, label_lanes(cards))
     if answer.request is None:
         return name
     sampling = answer.request.sampling
@@ -120,15 +151,29 @@ def _render_message_buttons(number: int, answer: Answer) -> str:
     return f'<div class="acts">{render_button("edit", number)}</div>'
 
 
-def _render_answer(answer: Answer, note: str) -> str:
-    """Render an answer's text, or a notice explaining why the answer has no text."""
+def _render_raw(answer: Answer) -> str:
+    """Render the exact text of an answer, including its reasoning; "" if it has none."""
+    return f'<pre class="raw" dir="auto">{reveal_raw(answer.text)}</pre>' if answer.text else ""
+
+
+def _render_answer(answer: Answer, note: str, text: str | None = None) -> str:
+    """Render an answer's text, or a notice explaining why the answer has no text.
+
+    Args:
+        answer: the answer.
+        note: placeholder for an answer that has no text yet.
+        text: safe HTML to display instead of the rendered text.
+    """
     reply, parts = answer.reply, []
-    start = answer.request.prompt.prefill if answer.request else ""
+    start = answer.prefill
     split = split_answer(answer)
-    if split.thinking is not None:
-        parts.append(_render_thinking(split, bool(reply.finish)))
-    if split.answer:
-        parts.append(f'<div class="bot message prose">{render_markdown(split.answer)}</div>')
+    if text:
+        parts.append(f'<div class="bot message prose">{text}</div>')
+    else:
+        if split.thinking is not None:
+            parts.append(_render_thinking(split, bool(reply.finish)))
+        if split.answer:
+            parts.append(f'<div class="bot message prose">{render_markdown(split.answer)}</div>')
     if start and not answer.version:
         quoted = f"\u201c{escape(shorten(start, 60))}\u201d"
         parts.append(f'<div class="notice">Prefilled with {quoted}.</div>')
@@ -160,7 +205,7 @@ def _render_thinking(split: Thinking, ended: bool) -> str:
     """Render an answer's reasoning, collapsed once it is complete."""
     text = split.thinking or ""
     words = len(text.split())
-    count = f"{words} word{'' if words == 1 else 's'}"
+    count = count_things(words, "word")
     state = "" if split.closed else ", not finished" if ended else "\u2026"
     opened = "" if split.closed or ended else " open"
     return (
@@ -169,7 +214,9 @@ def _render_thinking(split: Thinking, ended: bool) -> str:
     )
 
 
-def _render_below(conversation: Conversation, lane: int, number: int, answer: Answer, blind: bool) -> str:
+def _render_below(
+    conversation: Conversation, lane: int, number: int, answer: Answer, blind: bool, raw: bool
+) -> str:
     """Render the warnings and buttons below an answer; "" while the answer is being generated."""
     if not answer.reply.finish:
         return ""
@@ -188,13 +235,15 @@ def _render_below(conversation: Conversation, lane: int, number: int, answer: An
             acts.append(render_button("extend", number))
     if answer.text:
         acts.append(render_button("copy", number))
+        acts.append(render_button("raw", number, pressed=raw))
     if answer.request is not None and not blind:
         acts.append(render_button("prompt", number))
         acts.append(render_button("after", number))
     acts.append(render_button("judge", number))
     acts.append(render_button("branch", number))
     if not last:  # the metrics of the last answer are shown at the bottom of the lane
-        figures = " \u00b7 ".join([FINISH[answer.reply.finish], *pace_words(answer.reply)])
+        continued = conversation.turns[number].continued_tokens(lane)
+        figures = " \u00b7 ".join([FINISH[answer.reply.finish], *pace_words(answer.reply, continued)])
         acts.append(f'<span class="took">{escape(figures)}</span>')
     text = escape_attribute(answer.text)
     return f'{_render_warnings(answer)}<div class="acts" data-text="{text}">{"".join(acts)}</div>'

@@ -9,13 +9,17 @@ from collections.abc import Mapping, Sequence
 
 from playground.demonstrations.draft import Draft, align_sets
 from playground.types import Demo, DemoSet
-from playground.ui.html.text import escape, format_number
+from playground.ui.html.text import escape
+from playground.words import count_things, format_number
 
 
 def render_facts(draft: Draft) -> str:
     """Render a summary of the edited set: description, enabled demonstrations, and unsaved changes."""
     source = draft.source
-    facts = [f"{len(draft.demos.demos)} of {len(draft.cards)} demonstrations enabled"]
+    facts = [
+        f"{format_number(len(draft.demos.demos))} of {count_things(len(draft.cards), 'demonstration')} "
+        "enabled"
+    ]
     if draft.edited:
         facts.insert(0, "<strong>edited</strong>, not saved")
     facts.append(f"format {escape(source.format)}")

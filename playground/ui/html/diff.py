@@ -7,28 +7,40 @@ by color alone: elements with the class "unseen" contain text for screen readers
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from playground.checks import Finding, text_after
-from playground.diff import Diff, Stretch
+from playground.diff import Diff, Stretch, diff
+from playground.lanes.letters import lane_letter
 from playground.types import Reply
 from playground.ui.html.text import escape, reveal, reveal_plain, reveal_whitespace
 
 # --- Two answers ----------------------------------------------------------------------------------
 
 
-def render_sides(found: Diff, names: tuple[str, str]) -> tuple[str, str]:
+def render_sides(found: Diff, names: tuple[str, str], lanes: tuple[int, int]) -> tuple[str, str]:
     """Render two answers, marking the parts of each answer that do not occur in the other answer.
 
     Args:
         found: the differences between the answers.
         names: names of the left and right answers, for screen readers.
+        lanes: the lanes of the left and right answers, whose colors the marks have.
     """
-    return _render_side(found.left, names, "left"), _render_side(found.right, names[::-1], "right")
+    left = _render_side(found.left, names, "left", lanes[0])
+    return left, _render_side(found.right, names[::-1], "right", lanes[1])
 
 
-def _render_side(stretches: Sequence[Stretch], names: tuple[str, str], which: str) -> str:
-    tag = "del" if which == "left" else "ins"
-    opening = f'<{tag} class="only-{which}"><span class="unseen">[only {which}: </span>'
+def _render_side(stretches: Sequence[Stretch], names: tuple[str, str], which: str, lane: int) -> str:
+    body = _render_marks(stretches, "del" if which == "left" else "ins", f"only {which}")
+    label = reveal_plain(f"{names[0]}, marked where it differs from {names[1]}")
+    # Browsers drop a newline right after <pre>.
+    shown = f'<pre dir="auto">\n{body}</pre>' if body else '<p class="notice">No text.</p>'
+    return f'<section class="side {which} of-lane-{lane}" aria-label="{label}">{shown}</section>'
+
+
+def _render_marks(stretches: Sequence[Stretch], tag: str, spoken: str) -> str:
+    """Render one side of a diff. `spoken` introduces each mark for screen readers."""
+    opening = f'<{tag} class="only"><span class="unseen">[{spoken}: </span>'
     closing = f'<span class="unseen">]</span></{tag}>'
     body = ""
     for text, mark in stretches:
@@ -36,10 +48,23 @@ def _render_side(stretches: Sequence[Stretch], names: tuple[str, str], which: st
             body += reveal(text)
         else:
             body += opening + (reveal_whitespace(text) if text.isspace() else reveal(text)) + closing
-    label = reveal_plain(f"{names[0]}, marked where it differs from {names[1]}")
-    # Browsers drop a newline right after <pre>.
-    shown = f'<pre dir="auto">\n{body}</pre>' if body else '<p class="notice">No text.</p>'
-    return f'<section class="side {which}" aria-label="{label}">{shown}</section>'
+    return body
+
+
+@lru_cache(maxsize=256)  # all turns are rendered again when a new one begins
+def render_marked(texts: tuple[str, str], lanes: tuple[int, int]) -> tuple[str, str]:
+    """Render two answers for display in their lanes, each with the parts marked that the other does not have.
+
+    Args:
+        texts: the texts of the two answers.
+        lanes: indices of their lanes.
+    """
+    found = diff(*texts)
+    sides = []
+    for stretches, tag, lane in ((found.left, "del", lanes[0]), (found.right, "ins", lanes[1])):
+        body = _render_marks(stretches, tag, f"only in lane {lane_letter(lane)}")
+        sides.append(f'<pre class="marked" dir="auto">\n{body}</pre>')
+    return sides[0], sides[1]
 
 
 def render_similarity(found: Diff) -> str:

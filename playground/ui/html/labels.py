@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from playground.lanes.summary import Setting
 from playground.types import Reply, Sampling, Status
-from playground.ui.html.text import format_number, reveal, reveal_plain
+from playground.ui.html.text import reveal, reveal_plain
+from playground.words import count_things, format_large, format_number, format_rate, format_seconds
 
 
 def _html(text: str) -> str:
@@ -29,13 +30,13 @@ def decoding(sampling: Sampling) -> str:
         if sampling.top_p < 1:
             words.append(f"top-p {sampling.top_p:g}")
         if sampling.top_k:
-            words.append(f"top-k {sampling.top_k}")
+            words.append(f"top-k {format_number(sampling.top_k)}")
         if sampling.min_p:
             words.append(f"min-p {sampling.min_p:g}")
         words.append(f"seed {sampling.seed}")
     if sampling.repetition_penalty != 1:
         words.append(f"repetition penalty {sampling.repetition_penalty:g}")
-    words.append(f"at most {sampling.max_new_tokens} tokens")
+    words.append(f"at most {format_number(sampling.max_new_tokens)} tokens")
     return ", ".join(words)
 
 
@@ -71,7 +72,9 @@ FINISH = {"stop": "done", "length": "cut at the limit", "cancelled": "stopped", 
 """Display labels for finish reasons."""
 
 
-def status_line(reply: Reply | None, note: str = "", blind: bool = False, ended: str = "") -> str:
+def status_line(
+    reply: Reply | None, note: str = "", blind: bool = False, ended: str = "", before: int = 0
+) -> str:
     """Render the status and metrics of a lane's last answer.
 
     Args:
@@ -80,6 +83,7 @@ def status_line(reply: Reply | None, note: str = "", blind: bool = False, ended:
         blind: whether to hide the weights and the prompt length, which could identify the lane.
         ended: key of an answer that has just finished, which makes the page announce the answer to screen
             readers; "" for no announcement.
+        before: number of tokens of the answer that this answer continues; 0 if it continues none.
     """
     if reply is None:
         return '<div class="figures" data-finish="">&nbsp;</div>'
@@ -87,10 +91,10 @@ def status_line(reply: Reply | None, note: str = "", blind: bool = False, ended:
         state = FINISH[reply.finish]
     else:
         state = "writing" if reply.new_tokens else (note or "processing the prompt")
-    figures = pace_words(reply)
+    figures = pace_words(reply, before)
     if reply.prompt_tokens is not None and not blind:
-        cached = f", {reply.cached_tokens} cached" if reply.cached_tokens else ""
-        figures.append(f"prompt {_count(reply.prompt_tokens, 'token')}{cached}")
+        cached = f", {format_number(reply.cached_tokens)} cached" if reply.cached_tokens else ""
+        figures.append(f"prompt {count_things(reply.prompt_tokens, 'token')}{cached}")
     rest = "".join(f"<span>{_html(text)}</span>" for text in figures)
     told = f' data-ended="{reveal_plain(ended)}"' if ended and reply.finish else ""
     return (
@@ -99,14 +103,22 @@ def status_line(reply: Reply | None, note: str = "", blind: bool = False, ended:
     )
 
 
-def pace_words(reply: Reply) -> list[str]:
-    """Describe an answer's length and generation speed as display text."""
-    words = [_count(reply.new_tokens, "token")] if reply.new_tokens else []
+def pace_words(reply: Reply, before: int = 0) -> list[str]:
+    """Describe an answer's length and generation speed as display text.
+
+    Args:
+        reply: the answer.
+        before: number of tokens of the answer that this answer continues; 0 if it continues none.
+    """
+    words = [count_things(reply.new_tokens, "token")] if reply.new_tokens else []
+    if before:
+        added = count_things(reply.new_tokens, "more token")
+        words = [f"{added} ({format_number(reply.new_tokens + before)} in all)"]
     rate = reply.tokens_per_second
     if rate is not None:
-        words.append(f"{rate:.1f} tokens/s" if rate < 100 else f"{rate:.0f} tokens/s")
+        words.append(format_rate(rate))
     if reply.ttft is not None:
-        words.append(f"first token after {reply.ttft:.2f} s")
+        words.append(f"first token after {format_seconds(reply.ttft)}")
     return words
 
 
@@ -117,10 +129,6 @@ def _weights(reply: Reply) -> str:
     _, adapter, name = reply.weights.partition(" + ")
     mark = f"base + {name}" if adapter else "base"
     return f'<span class="weights" title="Weights used: {reveal_plain(reply.weights)}">{_html(mark)}</span>'
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def model_chip(status: Status) -> str:
@@ -141,7 +149,7 @@ def model_chip(status: Status) -> str:
         )
     figures = []
     if status.parameters is not None:
-        figures.append(f"{big(status.parameters)} parameters")
+        figures.append(f"{format_large(status.parameters)} parameters")
     where = ", ".join(filter(None, (status.device, status.precision)))
     if where:
         figures.append(where)
@@ -162,16 +170,6 @@ def _chip(state: str, inside: str) -> str:
 def short_name(base: str) -> str:
     """Return a base model's name without its folder or organization."""
     return base.rstrip("/").rpartition("/")[2] or base if base.startswith(("/", "~", ".")) else base
-
-
-def big(number: int) -> str:
-    """Format a large number with up to three digits and a suffix, as in 2.6M or 7.2B."""
-    value = float(number)
-    for unit in ("", "k", "M", "B"):
-        if value < 999.5:
-            return f"{value:.0f}{unit}" if value >= 99.5 or not unit else f"{value:.1f}{unit}"
-        value /= 1000
-    return f"{value:.1f}T"
 
 
 def toast(sentence: str) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 
 from playground.model_switch import Progress
 from playground.types import AdapterCard, Status
-from playground.ui.html.labels import big
-from playground.ui.html.text import format_bytes, format_number, reveal
+from playground.ui.html.text import reveal
+from playground.words import format_bytes, format_large, format_number
 
 UNNAMED = "an unnamed base"
 
@@ -55,7 +55,7 @@ def _render_facts(status: Status) -> str:
     together = "all as one batch" if status.plain is None else f"one at a time because {status.plain}"
     facts = {
         "Base": status.base,
-        "Parameters": big(status.parameters) if status.parameters is not None else "",
+        "Parameters": format_large(status.parameters) if status.parameters is not None else "",
         "Precision": status.precision or "",
         "Layers": ", ".join(f"{count} in {precision}" for precision, count in status.layers),
         "Device": status.device or "",

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from playground.library.presets import DECODING, Offer, Preset
 from playground.memory import FOUR_BIT, MOST_OF_MEMORY
 from playground.types import Sampling
-from playground.ui.html.labels import big
-from playground.ui.html.text import format_bytes, reveal, reveal_plain
+from playground.ui.html.text import reveal, reveal_plain
+from playground.words import format_bytes, format_large, format_setting
 
 WORDS = {
     "temperature": "temperature",
@@ -98,7 +98,7 @@ def _render_facts(offer: Offer) -> str:
         for precision, count in offer.memory.items()
     ]
     parts = [
-        f"{big(preset.parameters)} parameters",
+        f"{format_large(preset.parameters)} parameters",
         ", ".join(memory),
         reveal(preset.licence),
         here,
@@ -147,5 +147,9 @@ def describe_decoding(preset: Preset) -> str:
     """Describe a preset's decoding parameters as short display text."""
     values, defaults = preset.decoding, dataclasses.asdict(Sampling())
     parts = [] if values["temperature"] else ["greedy"]
-    parts += [f"{WORDS[name]} {values[name]:g}" for name in DECODING if values[name] != defaults[name]]
+    parts += [
+        f"{WORDS[name]} {format_setting(name, values[name])}"
+        for name in DECODING
+        if values[name] != defaults[name]
+    ]
     return ", ".join(parts)

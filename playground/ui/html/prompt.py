@@ -11,7 +11,8 @@ from itertools import pairwise
 
 from playground import context_fit
 from playground.types import LeftOut, Part, Prompt, SelectedDemo, Token
-from playground.ui.html.text import count_things, escape, format_number
+from playground.ui.html.text import escape
+from playground.words import count_things, format_number
 
 NAMES = {
     "instruction": "instruction",
@@ -23,17 +24,13 @@ NAMES = {
     "text": "text",
 }
 """Labels for the kinds of prompt parts in the context usage meter."""
+EMPTY = NAMES | {"message": "empty message"}
+"""Labels for a prompt with an empty message. Its tokens are those of the format around the message."""
+UNCOUNTED = NAMES | {"message": "message (too long to count while you type)"}
+"""Labels for a prompt in which a long draft was replaced with an empty message."""
 
 
 # --- The meter ------------------------------------------------------------------------------------
-
-
-def count_by_kind(prompt: Prompt, tokens: Sequence[Token]) -> dict[str, int]:
-    """Return the token count of each kind of prompt part, in order of first occurrence."""
-    kinds: dict[str, int] = {}
-    for part, count in zip(prompt.parts, context_fit.by_part(prompt, tokens), strict=True):
-        kinds[part.kind] = kinds.get(part.kind, 0) + count
-    return kinds
 
 
 def render_meter(
@@ -42,17 +39,19 @@ def render_meter(
     context: int | None,
     room: int,
     left_out: LeftOut | None = None,
+    names: Mapping[str, str] = NAMES,
 ) -> str:
     """Render how much of the context each kind of prompt part uses, and how much remains for the answer.
 
     Args:
         context: context length in tokens, shared by prompt and answer; None while the model is loading.
         room: maximum number of new tokens, shown as space reserved for the answer.
+        names: labels for the kinds of parts.
     """
     if tokens is None or context is None:
         words = "Tokens are counted once the model is loaded"
         return f'<div class="meter"><div class="bar"></div><p>{words}</p></div>'
-    kinds = count_by_kind(prompt, tokens)
+    kinds = context_fit.by_kind(prompt, tokens)
     total = sum(kinds.values())
     left = max(0, context - total)
     answer = min(room, left)
@@ -61,7 +60,7 @@ def render_meter(
         f'<i class="{kind}" style="width:{100 * count / scale:.3f}%"></i>'
         for kind, count in [*kinds.items(), ("room", answer)]
     )
-    words = ", ".join(f"{NAMES[kind]} {format_number(count)}" for kind, count in kinds.items())
+    words = ", ".join(f"{names[kind]} {format_number(count)}" for kind, count in kinds.items())
     ending = f"{format_number(answer)} for the answer" if left else "no room for an answer"
     if left_out is not None:
         ending += f"; {context_fit.describe_left_out(left_out)}"

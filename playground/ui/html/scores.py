@@ -16,9 +16,9 @@ from playground.scoreboard.rows import Board, Entrant, PairRecord, Panel, ScoreR
 from playground.statistics import Mean, Share, few
 from playground.types import SETTLED, AdapterCard, Conversation
 from playground.ui.html.labels import decoding
-from playground.ui.html.text import count_things, format_number, reveal, reveal_plain
+from playground.ui.html.text import reveal, reveal_plain
 from playground.ui.html.verdicts import OUTCOMES
-from playground.words import shorten
+from playground.words import count_things, format_number, shorten
 
 Cards = Mapping[str, AdapterCard]
 NOTHING = (
@@ -67,7 +67,7 @@ def _render_pair(pair: PairRecord, cards: Cards) -> str:
         (pair.inconsistent, "inconsistent", "inconsistent"),
         (pair.failed, "without a verdict", "without a verdict"),
     ]
-    counts = ", ".join(f"{count} {one if count == 1 else more}" for count, one, more in ties if count)
+    counts = ", ".join(count_things(count, one, more) for count, one, more in ties if count)
     rows = [_render_share_row("all turns", pair.rate, bold=True)]
     rows += [
         _render_share_row(f"turn {turn}", share)
@@ -79,7 +79,8 @@ def _render_pair(pair: PairRecord, cards: Cards) -> str:
     return (
         '<article class="pair-scores"><header>'
         f'<div class="entrant">{_render_variant(pair.first, cards)}</div>'
-        f'<div class="tally"><b>{pair.first_wins}</b><span>:</span><b>{pair.second_wins}</b></div>'
+        f'<div class="tally"><b>{format_number(pair.first_wins)}</b><span>:</span>'
+        f"<b>{format_number(pair.second_wins)}</b></div>"
         f'<div class="entrant right">{_render_variant(pair.second, cards)}</div></header>'
         '<table><thead class="unseen"><tr><th>Turns</th><th>Win rate of the first variant, with interval</th>'
         f"<th>Bar</th><th>Comparisons</th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
@@ -100,7 +101,7 @@ def _render_share_row(label: str, share: Share, bold: bool = False) -> str:
         f'<tr{" class=all" if bold else ""}><th scope="row">{label}</th>'
         f"<td><b>{figure}</b> <span>{low:.0%} to {high:.0%}</span></td>"
         f"<td>{render_bar(None if value is None else 1 - value, (1 - high, 1 - low))}</td>"
-        f"<td>{share.count}</td></tr>"
+        f"<td>{format_number(share.count)}</td></tr>"
     )
 
 
@@ -153,7 +154,7 @@ def _render_score_row(
         f"<td>{render_bar(row.mean.value, row.mean.interval, scale)}</td><td>{mean}</td>",
         *(_render_cell(row.by_turn.get(turn), is_share) for turn in turns),
         *(_render_cell(row.aspects.get(name), is_share) for name in aspects),
-        f"<td>{row.failed or '0'}</td>",
+        f"<td>{format_number(row.failed)}</td>",
     ]
     return f'<tr><th scope="row">{_render_variant(row.entrant, cards)}</th>{"".join(cells)}</tr>'
 
@@ -178,9 +179,12 @@ def _render_cell(mean: Mean | None, is_share: bool) -> str:
 
 def _describe_mean(mean: Mean, is_share: bool) -> str:
     if mean.interval is None:
-        return f"{mean.count} scores from one conversation"
+        return f"{count_things(mean.count, 'score')} from one conversation"
     low, high = (_format_value(each, is_share) for each in mean.interval)
-    return f"{low} to {high}; {mean.count} scores from {mean.conversations} conversations"
+    return (
+        f"{low} to {high}; {count_things(mean.count, 'score')} from "
+        f"{count_things(mean.conversations, 'conversation')}"
+    )
 
 
 # --- Reliability ----------------------------------------------------------------------------------
@@ -202,10 +206,10 @@ def _render_facts(board: Board, cards: Cards) -> str:
     if board.longer.count:
         facts.append(("The longer answer wins", _render_share(board.longer)))
     if board.winner_length is not None and board.loser_length is not None:
-        lengths = [format_number(round(length)) for length in (board.winner_length, board.loser_length)]
-        facts.append(("Mean length of winners and losers", f"{lengths[0]} and {lengths[1]} characters"))
+        won, lost = format_number(board.winner_length), format_number(board.loser_length)
+        facts.append(("Mean length of winners and losers", f"{won} and {lost} characters"))
     failed = [
-        f"{count} {OUTCOMES[outcome]}"
+        f"{format_number(count)} {OUTCOMES[outcome]}"
         for outcome, count in sorted(board.outcomes.items())
         if outcome not in SETTLED and count
     ]
@@ -223,7 +227,7 @@ def _is_human(board: Board) -> bool:
 def _render_share(share: Share) -> str:
     low, high = share.interval
     value = f"{share.value:.0%}" if share.value is not None else "\u2013"
-    hits = f"{share.hits:g} of {share.count}"
+    hits = f"{share.hits:,g} of {format_number(share.count)}"
     return f"<b>{value}</b> <span>{low:.0%} to {high:.0%}; {hits}</span>"
 
 

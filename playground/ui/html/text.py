@@ -1,4 +1,4 @@
-"""Prepare text for HTML: escaping, visible codes for invisible characters, and number formatting.
+"""Prepare text for HTML: escaping, and visible codes for invisible characters.
 
 Pure functions, independent of Gradio. Text from users and models is untrusted, so it is always escaped. No
 character is dropped.
@@ -19,6 +19,8 @@ _HIDDEN = re.compile(
     "|(?<![^\0-\u02ff\u2000-\u206f])[\u200c\u200d]|[\u200c\u200d](?![^\0-\u02ff\u2000-\u206f])"
     "|(?<![^\0-\x22\x24-\x29\x2b-\x2f\x3a-\x7f\ufe00-\ufe0f])[\ufe00-\ufe0f]"
 )
+_BLANKS = re.compile(r"\t++|(?<! ) ++(?=\n|\Z)")
+"""Runs of tabs, and of spaces at the end of a line. Matched in linear time."""
 _WHITE = {"\n": "\u21b5\n", "\t": "\u21e5\t", " ": "\u2423"}
 
 
@@ -54,31 +56,13 @@ def reveal_whitespace(text: str) -> str:
     return "".join(_WHITE.get(character) or f"[{_format_code(character)}]" for character in text)
 
 
+def reveal_raw(text: str) -> str:
+    """Escape `text` for a ``<pre>``, with tabs and white space at the end of a line in elements that a style
+    sheet can make visible. Text copied from the element has its white space unchanged.
+    """
+    # Browsers drop a newline right after <pre>.
+    return "\n" + _BLANKS.sub(r'<span class="blank">\g<0></span>', reveal(text))
+
+
 def _format_code(character: str) -> str:
     return f"U+{ord(character):04X}"
-
-
-def format_number(number: int) -> str:
-    """Format an integer with thin spaces as thousands separators."""
-    return f"{number:,}".replace(",", "\u202f")
-
-
-def count_things(count: int, thing: str, things: str = "") -> str:
-    """Format a count with its noun, as in "1 call" or "2 calls".
-
-    Args:
-        count: the number.
-        thing: the singular noun.
-        things: the plural noun; `thing` followed by "s" by default.
-    """
-    return f"{format_number(count)} {thing if count == 1 else things or thing + 's'}"
-
-
-def format_bytes(count: int) -> str:
-    """Format a byte count with two or three significant digits, as in 412 MB or 2.1 GB."""
-    value = float(count)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if value < 999.5:
-            return f"{value:.0f} {unit}" if value >= 99.5 or unit == "bytes" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"

@@ -12,8 +12,8 @@ from playground.judging.cost import Cost, Estimate
 from playground.judging.votes import HUMAN, Choice
 from playground.lanes.letters import lane_letter
 from playground.types import SETTLED, Aspect, JudgeCall, Outcome, Verdict
-from playground.ui.html.text import count_things, escape, format_number, reveal, reveal_plain
-from playground.words import shorten
+from playground.ui.html.text import escape, reveal, reveal_plain
+from playground.words import count_things, format_number, format_price, shorten
 
 OUTCOMES: Mapping[Outcome, str] = {
     "win": "better",
@@ -42,26 +42,19 @@ def choice_of(verdict: Verdict, pair: tuple[int, int]) -> Choice:
     return "tie" if verdict.outcome == "tie" else "both-bad"
 
 
-VOTE_STATUS = {
-    "open": "Which is better?",
-    "cast": "Your vote",
-    "blind": "Your vote (final after Reveal)",
-    "locked": "Your blind vote (final)",
-}
-"""Texts before the vote buttons, by the state of the user's vote."""
-
-
-def render_vote_status(cast: bool, blind: bool, locked: bool) -> str:
-    """Render the text before the vote buttons, as wide as the longest one, so that the buttons stay in place.
+def render_vote_status(chosen: str | None, blind: bool, locked: bool) -> str:
+    """Render the text before the vote buttons.
 
     Args:
-        cast: whether the user has voted.
+        chosen: label of the user's vote; None if the user has not voted.
         blind: whether the lanes' names are hidden.
         locked: whether the vote can no longer be changed.
     """
-    now = "locked" if locked else "open" if not cast else "blind" if blind else "cast"
-    reserved = "".join(f'<span aria-hidden="true">{text}</span>' for text in VOTE_STATUS.values())
-    return f"<p><span>{VOTE_STATUS[now]}</span>{reserved}</p>"
+    if locked:
+        return f"<p>Your blind vote: <b>{escape(chosen or '')}</b></p>"
+    if chosen:
+        return "<p>Your vote (can be changed until you reveal)</p>" if blind else "<p>Your vote</p>"
+    return "<p>Which is better?</p>"
 
 
 def _render_vote(verdict: Verdict, lane: int, own: bool) -> str:
@@ -294,7 +287,7 @@ def render_estimate(estimate: Estimate) -> str:
 
 
 def _price(price: tuple[float, str] | None, before: str) -> str:
-    return "" if price is None else f", {before}{price[0]:.4f}\u2009{escape(price[1])}"
+    return "" if price is None else f", {before}{escape(format_price(*price))}"
 
 
 # --- Judge calls ----------------------------------------------------------------------------------

@@ -76,7 +76,7 @@ class Arrangement:
 
         events.on(self.add.click, self.on_add, in_conversation=True)
         then_meters(events.on(self.square.click, self.on_square))
-        events.on(self.blind.click, self.on_blind)
+        then_meters(events.on(self.blind.click, self.on_blind))
         events.on(self.mode.input, lanes.on_meters, lanes.meters, trigger_mode="always_last")
         for lane in lanes.columns:
             moves = ((lane.swap, swap), (lane.duplicate, duplicate), (lane.remove, remove))

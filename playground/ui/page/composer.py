@@ -18,6 +18,7 @@ from playground.ui.page.inputs import PREFILL_LIMIT, PageInputs
 from playground.ui.page.lanes import Lanes
 from playground.ui.page.state import PageState
 from playground.ui.page.stream import AnswerStream
+from playground.words import format_number
 
 MESSAGE_LIMIT = 100_000
 """Maximum message length in characters."""
@@ -141,7 +142,9 @@ class Composer:
 
         def snapshots() -> Generator[Snapshot]:
             if len(message) > MESSAGE_LIMIT:
-                raise InputError(f"Message too long: shorten it to at most {MESSAGE_LIMIT} characters.")
+                raise InputError(
+                    f"Message too long: shorten it to at most {format_number(MESSAGE_LIMIT)} characters."
+                )
             return self.controller.streaming.send(state, message, self._read(state, values))
 
         yield from self.stream.run(state, snapshots, accepted)

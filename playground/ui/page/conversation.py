@@ -18,6 +18,7 @@ from playground.ui.dialogs.dialog import HtmlDialog
 from playground.ui.dialogs.judge import ACTS, JudgeDialog
 from playground.ui.dialogs.prompt import PromptDialog
 from playground.ui.html import conversation as html_conversation
+from playground.ui.html import diff as html_diff
 from playground.ui.html import labels as html_labels
 from playground.ui.page.actions import Actions
 from playground.ui.page.address import Address
@@ -147,6 +148,8 @@ class ConversationView:
             step = -1 if act == "earlier" else 1
             self.controller.conversations.show_version(state, lane.number, step)
             return {**self.draw(state), **self.lanes.draw_meters(state, values)}
+        if act == "raw":
+            return self._switch_raw(state, lane, turn)
         if act == "prompt":
             return self.prompt_dialog.show_past(state, lane.number, turn)
         if act == "after":
@@ -154,6 +157,15 @@ class ConversationView:
             name = f"Lane {lane_letter(lane.number)}, message {turn + 1}"
             return self.after.show_html(html_conversation.render_rest(answer, name))
         raise InputError("This button no longer exists: reload the page.")
+
+    def _switch_raw(self, state: PageState, lane: Lane, turn: int) -> Updates:
+        """Display an answer as raw text, or again as rendered Markdown."""
+        conversation = self.controller.conversations.require_current(state)
+        self.controller.conversations.answer(state, lane.number, turn)  # checks that there is one
+        state.answers.raw ^= {(conversation.id, lane.number, turn)}
+        last = len(conversation.turns) - 1
+        part, turns = (lane.live, [last]) if turn == last else (lane.past, range(last))
+        return {part: self.render_turns(state, conversation, lane, turns)}
 
     def on_new(self, state: PageState, values: Values) -> Updates:
         """Start a new conversation. The message box and the lanes' controls keep their values."""
@@ -184,15 +196,11 @@ class ConversationView:
         return {self.box: "", **self.actions.draw(state), **self.lanes.draw_meters(state, values)}
 
     def on_history(self, state: PageState, id: str | None) -> Updates:
-        """Open a recorded conversation.
-
-        Gradio also sends the list's value whenever the focus leaves the list, so an empty value and the
-        conversation that is already open are ignored.
-        """
+        """Open a recorded conversation."""
 
         def act() -> Updates:
-            if not id or (id == state.conversation and state.branch is None):
-                return {self.box: gr.skip()}
+            if not id:
+                raise InputError("That conversation is not in the list: choose one that is.")
             known = check_characters(str(id), "The conversation's name")
             self.controller.conversations.open(state, known)
             return self.draw_opened(state)
@@ -283,7 +291,15 @@ class ConversationView:
         writing = turns == [len(conversation.turns) - 1] and answer is not None and not answer.reply.finish
         marks = {} if writing else self.actions.votes.marks(state, conversation, lane.number)
         return html_conversation.render_turns(
-            conversation, lane.number, turns, cards, note, state.blind, marks
+            conversation,
+            lane.number,
+            turns,
+            cards,
+            note,
+            state.blind,
+            marks,
+            raw={turn for turn in turns if (conversation.id, lane.number, turn) in state.answers.raw},
+            marked=_mark_differences(state, conversation, lane.number, turns),
         )
 
     def render_status(
@@ -308,7 +324,27 @@ class ConversationView:
             return html_labels.status_line(None, note, state.blind)
         # Keys can collide only if the durations of two answers are equal to the microsecond.
         which = f"{conversation.id} {len(conversation.turns)} {answer.version} {answer.reply.seconds}"
-        return html_labels.status_line(answer.reply, note, state.blind, ended=which if is_new else "")
+        ended = which if is_new else ""
+        last = [turn for turn in conversation.turns if lane.number < len(turn.answers)][-1]
+        before = last.continued_tokens(lane.number)
+        return html_labels.status_line(answer.reply, note, state.blind, ended, before)
+
+
+def _mark_differences(
+    state: PageState, conversation: Conversation, lane: int, turns: Iterable[int]
+) -> dict[int, str]:
+    """Render a lane's finished answers with the differences from the other marked lane, keyed by turn."""
+    pair = state.answers.marked
+    if pair is None or lane not in pair or max(pair) >= state.lanes:
+        return {}
+    found = {}
+    for turn in turns:
+        answers = conversation.turns[turn].answers
+        if max(pair) < len(answers) and all(answers[each].reply.finish for each in pair):
+            texts = answers[pair[0]].text, answers[pair[1]].text
+            if texts[pair.index(lane)]:
+                found[turn] = html_diff.render_marked(texts, pair)[pair.index(lane)]
+    return found
 
 
 def _last_answer(conversation: Conversation, lane: int) -> Answer | None:

@@ -14,6 +14,7 @@ from playground.ui.controls.events import Values
 from playground.ui.controls.lane import Lane
 from playground.ui.page.controller import LaneSettings
 from playground.ui.page.state import PageState
+from playground.words import format_number
 
 PREFILL_LIMIT = 2_000
 """Maximum prefill length in characters."""
@@ -99,7 +100,9 @@ class PageInputs:
             specs.append(lane.spec(state, lane_values(lane, values), decoding[-1]["seed"]))
         prefill = values[self.prefill]
         if not isinstance(prefill, str) or len(prefill) > PREFILL_LIMIT:
-            raise InputError(f"The prefill can have at most {PREFILL_LIMIT} characters: shorten it.")
+            raise InputError(
+                f"The prefill can have at most {format_number(PREFILL_LIMIT)} characters: shorten it."
+            )
         mode, leader = self._read_mode(values, len(specs))
         return LaneSettings(
             specs=specs, decoding=decoding, new_seeds=new_seeds, mode=mode, leader=leader, prefill=prefill

@@ -34,6 +34,8 @@ class Lanes:
                 Lane(number, controller, controller.catalog.default_lane(number), number < PageState.lanes)
                 for number in range(LANES)
             ]
+        # Pressed by `draft.js` when the user pauses while typing.
+        self.count_draft = gr.Button(visible="hidden", elem_id="count-draft", elem_classes="nowhere")
 
     @property
     def outputs(self) -> list[Any]:
@@ -57,6 +59,7 @@ class Lanes:
     def connect(self, events: PageEvents) -> None:
         """Connect the controls."""
         self.inputs: PageInputs = events.inputs
+        events.on(self.count_draft.click, self.on_draft, self.meters, trigger_mode="always_last")
         for lane in self.columns:
             outputs = [*lane.dependent, lane.demonstrations.k, lane.live, *self.meters]
             for control in lane.controls:
@@ -113,6 +116,12 @@ class Lanes:
         """Update the context usage meters."""
         return self.draw_meters(state, values)
 
+    def on_draft(self, state: PageState, values: Values) -> Updates:
+        """Count the message that is being typed, unless answers are being generated."""
+        if state.streaming or not self.controller.streaming.may_count_draft():
+            return {}
+        return self.draw_meters(state, values)
+
     # --- Updates ------------------------------------------------------------------------------------
 
     def _draw_lane(self, state: PageState, lane: Lane, values: Values) -> Updates:
@@ -135,7 +144,8 @@ class Lanes:
         except InputError:
             return {lane.meter: "" for lane in self.columns}
         draft = values[self.inputs.message]
-        draft = draft if isinstance(draft, str) and len(draft) <= DRAFT_LIMIT else ""
+        if not isinstance(draft, str) or len(draft) > DRAFT_LIMIT:
+            draft = None
         catalog = self.controller.catalog
         summaries = summarize_lanes(
             settings.specs, settings.decoding, catalog.default_set(), catalog.sets(state)
@@ -173,15 +183,21 @@ class Lanes:
         return updates
 
     def set_to(self, state: PageState, variants: tuple[Variant, ...]) -> Updates:
-        """Return UI updates that set the lanes' controls to match the variants' recipes."""
+        """Return UI updates that set the lanes' controls to match the variants' recipes.
+
+        The meters are emptied, because they are about other settings until the next event draws them again.
+        """
         updates: Updates = {}
         for lane, variant in zip(self.columns, variants, strict=False):
-            updates |= lane.set_to(state, variant.name)
+            updates |= {**lane.set_to(state, variant.name), lane.meter: ""}
         return updates
 
     def set_up(self, state: PageState, lane: Lane, spec: str) -> Updates:
-        """Return UI updates that set a lane's controls to match a spec and show the lane's description."""
-        return {**lane.set_to(state, spec), lane.live: lane.placeholder(spec, state)}
+        """Return UI updates that set a lane's controls to match a spec and show the lane's description.
+
+        The meter is emptied, as in `set_to`.
+        """
+        return {**lane.set_to(state, spec), lane.live: lane.placeholder(spec, state), lane.meter: ""}
 
     def refresh_choices(self, state: PageState) -> Updates:
         """Return UI updates that refresh the lists of choices, keeping the current selections."""

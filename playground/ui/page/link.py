@@ -17,6 +17,7 @@ from urllib.parse import quote
 from playground.lanes.letters import lane_letter
 from playground.lanes.variant import find_decoding
 from playground.types import InputError, Sampling, check_characters
+from playground.words import format_number
 
 LANE_LIMIT = 4000
 """Maximum length of a lane spec in a link, in characters."""
@@ -133,7 +134,7 @@ def read_link(
 def _lane_problem(lane: str) -> str:
     """Return the rest of an error message that starts with the lane; "" if the lane spec is valid."""
     if len(lane) > LANE_LIMIT:
-        return f"is longer than {LANE_LIMIT} characters, so it was ignored."
+        return f"is longer than {format_number(LANE_LIMIT)} characters, so it was ignored."
     try:
         decoding = find_decoding(lane)
     except InputError:
@@ -157,7 +158,9 @@ def _read_decoding(
                 Sampling(stop=values[name])
             elif name in NAMES:
                 if len(value) > NUMBER_LIMIT:
-                    raise InputError(f"{name} is longer than {NUMBER_LIMIT} characters: shorten it.")
+                    raise InputError(
+                        f"{name} is longer than {format_number(NUMBER_LIMIT)} characters: shorten it."
+                    )
                 values[name] = getattr(Sampling.parse({name: value}), name)
             elif name == "new_seed":
                 values[name] = value == SWITCHES[name]

@@ -34,7 +34,8 @@ class PageLoad:
 
     def __init__(self, controller: Controller, address: Address) -> None:
         self.controller, self.address = controller, address
-        self.timer = gr.Timer(0.5)
+        # Started by the load event. Before, the controls do not show the settings of this visit yet.
+        self.timer = gr.Timer(0.5, active=False)
 
     def connect(
         self,
@@ -81,7 +82,7 @@ class PageLoad:
     def on_load(self, state: PageState, values: Values) -> Updates:
         """Show the conversation specified in the address, or a new page."""
         try:
-            return self._load(state, values, get_query())
+            return {**self._load(state, values, get_query()), self.timer: gr.Timer(active=True)}
         finally:
             state.loaded = True
 
@@ -138,7 +139,8 @@ class PageLoad:
         def act() -> Updates:
             updates = self.set_up_preset(state, preset)
             say(self._describe_preset(state, preset))
-            return updates
+            # The next tick draws what depends on the new settings, such as the meters.
+            return {**updates, self.timer: gr.Timer(active=True)}
 
         return attempt(act, self.conversation.box)
 

@@ -114,6 +114,7 @@ class Page:
             conversation.compose_undo()
             composer.compose_replay()
             self.differences = small_button("Differences", "differences")
+            self.unmark = small_button("Hide differences", "unmark", visible=False)
         with gr.Row(visible=False, elem_id="editing", elem_classes="above") as editing:
             conversation.compose_editing()
         with gr.Row(elem_id="composer", equal_height=False):
@@ -216,8 +217,11 @@ class Page:
         self.prompt_dialog.connect(lanes, state, self.composer.box, inputs.controls, inputs.read_list)
         for used in self.demonstration_editor.connect(lanes, state):
             events.on(used.then, self.lanes.on_controls)
-        self.compare.connect(self.differences, state)
+        self.compare.connect(self.differences, self.unmark, state, draw_marks, self.lanes.turns)
         self.probes_dialog.connect(self.topbar.probes)
         self.votes.connect(state, draw_marks, self.lanes.turns)
         self.judge.connect(state, draw_marks, self.lanes.turns)
-        self.scores_dialog.connect(self.topbar.scores, state, self.conversation.draw_opened, events.outputs)
+        opened = self.scores_dialog.connect(
+            self.topbar.scores, state, self.conversation.draw_opened, events.outputs
+        )
+        events.on(opened.then, self.lanes.on_meters, self.lanes.meters)

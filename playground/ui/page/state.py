@@ -37,8 +37,16 @@ class VotingState:
     """Fallback voter id for browsers that send no voter cookie."""
     pair: tuple[int, int] = (0, 1)
     """The two lanes being compared."""
-    drawn: str | None = None
-    """The vote that the page shows as cast on these two lanes; None if it shows none."""
+
+
+@dataclass
+class AnswersState:
+    """State of how answers are displayed: as rendered Markdown, as raw text, or with marked differences."""
+
+    raw: set[tuple[str, int, int]] = field(default_factory=set)
+    """Answers displayed as raw text, as (id of the conversation, lane, turn)."""
+    marked: tuple[int, int] | None = None
+    """The two lanes in whose answers the differences are marked, if any."""
 
 
 @dataclass
@@ -81,5 +89,6 @@ class PageState:
     own: set[str] = field(default_factory=set)
     """Ids of the conversations shown on this page so far."""
     demonstrations: DemonstrationsState = field(default_factory=DemonstrationsState)
+    answers: AnswersState = field(default_factory=AnswersState)
     voting: VotingState = field(default_factory=VotingState)
     judging: JudgingState = field(default_factory=JudgingState)

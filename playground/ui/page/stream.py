@@ -126,7 +126,8 @@ class AnswerStream:
         for lane in self.lanes.columns[: state.lanes]:
             if snapshot.is_first:
                 updates[lane.past] = view.render_turns(state, conversation, lane, range(last))
-            if snapshot.changed[lane.number]:
+            # Differences between two lanes are marked once both have finished.
+            if snapshot.changed[lane.number] or (snapshot.done and state.answers.marked):
                 note = snapshot.note
                 updates[lane.live] = view.render_turns(state, conversation, lane, [last], note)
                 updates[lane.line] = view.render_status(state, conversation, lane, note, is_new=True)

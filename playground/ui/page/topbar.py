@@ -12,6 +12,7 @@ from playground.ui.controls.events import QUICK, Updates
 from playground.ui.dialogs import model, shortcuts
 from playground.ui.dialogs.dialog import HtmlDialog
 from playground.ui.html import labels as html_labels
+from playground.ui.html.view import render_view_menu
 from playground.ui.page.arrangement import Arrangement
 from playground.ui.page.conversation import ConversationView
 
@@ -19,7 +20,7 @@ from playground.ui.page.conversation import ConversationView
 class TopBar:
     """The top bar. Must be created inside a `gr.Blocks` context.
 
-    Each button is connected by the dialog it opens.
+    Each button is connected by the dialog it opens, except View, which is handled in the browser.
     """
 
     def __init__(self, session: Session, arrangement: Arrangement, conversation: ConversationView) -> None:
@@ -42,7 +43,9 @@ class TopBar:
                 self.probes = small_button("Probes", "probes")
                 self.scores = small_button("Scores", "open-scores")
                 self.copy_link = small_button("Copy link", "copy-link")
+                small_button("View", "view")
                 self.keys = small_button("?", "keys")
+            gr.HTML(render_view_menu(), elem_id="view-holder")
             chip = html_labels.model_chip(session.status())
             self.model = gr.HTML(chip, js_on_load=model.ON_CLICK, elem_id="model")
             conversation.compose_history()

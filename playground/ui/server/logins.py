@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from playground.rate_limits import Rate
 from playground.ui.server.visitors import get_visitor
+from playground.words import format_number
 
 LOGINS = 10
 """Maximum number of failed password attempts per minute, for each IP address and each known browser."""
@@ -82,7 +83,7 @@ class FewLogins:
         known = visitor.returning and visitor.id in self._known
         client = f"browser {visitor.id}" if known else f"address {visitor.address}"
         if wait := self._rate.wait(client):
-            sentence = f"Too many wrong passwords: try again in {math.ceil(wait)} s."
+            sentence = f"Too many wrong passwords: try again in {format_number(math.ceil(wait))} s."
             await PlainTextResponse(sentence, status_code=429)(scope, receive, send)
             return
         self._rate.count(client)  # count before checking, so that parallel requests cannot exceed the limit

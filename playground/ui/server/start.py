@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 
 from playground.config import Settings, on_space
 from playground.ui.dialogs import shortcuts
-from playground.ui.server import middleware, network
+from playground.ui.server import fonts, middleware, network
 from playground.ui.server.faults import Faults, OnceAMinute, OneLineFaults, QuietTraceback
 from playground.ui.server.logins import FewLogins, NeedsLogin
 from playground.ui.server.page_state import LeanStates
@@ -24,12 +24,12 @@ from playground.ui.server.visitors import Sessions, Uploads, Visitors
 
 ASSETS = Path(__file__).parents[1] / "assets"
 STYLE_SHEETS = (
-    *("page", "topbar", "lanes", "composer", "narrow", "lane-head", "answers"),
+    *("page", "topbar", "view", "lanes", "layout", "composer", "narrow", "lane-head", "answers"),
     *("dialogs", "compare", "probes", "judging", "model", "a11y"),
 )
 """Names of the style sheets, in the order in which later rules override earlier ones."""
-SCRIPTS = ("store", "folds", "scroll", "draft", "votes", "address", "focus", "hints", "a11y")
-"""Names of the scripts that run in the browser, in their order. `store` and `focus` are used by others."""
+SCRIPTS = ("store", "view", "folds", "layout", "scroll", "draft", "votes", "address", "a11y")
+"""Names of the scripts that run in the browser, in their order. `store` is used by the others."""
 PEOPLE_AT_ONCE = 64
 """Maximum number of concurrent streams. Each stream occupies a worker thread from time to time."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
@@ -38,12 +38,12 @@ SPACES = "'self' https://huggingface.co https://*.hf.space"
 
 
 def theme() -> gr.themes.Base:
-    """Return a neutral theme with one accent color and system fonts, so that no fonts are downloaded."""
+    """Return a neutral theme with one accent color. It loads no font: `fonts.render_font_head` does."""
     return gr.themes.Base(
         primary_hue=gr.themes.colors.teal,
         secondary_hue=gr.themes.colors.teal,
         neutral_hue=gr.themes.colors.stone,
-        font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"],
+        font=[*fonts.FAMILY, "system-ui", "sans-serif"],
         font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"],
     ).set(
         body_background_fill="*neutral_50",
@@ -88,7 +88,7 @@ def start(blocks: gr.Blocks, settings: Settings, port: int) -> None:
         max_file_size=MAX_FILE_SIZE,
         theme=theme(),
         css_paths=[ASSETS / "css" / f"{name}.css" for name in STYLE_SHEETS],
-        head="".join(f"<script>{script}</script>" for script in scripts()),
+        head=fonts.render_font_head() + "".join(f"<script>{script}</script>" for script in scripts()),
         app_kwargs={"middleware": layers(settings, blocks)},
     )
     LeanStates.replace(blocks)
@@ -124,6 +124,7 @@ def layers(settings: Settings, blocks: gr.Blocks | None = None) -> list[Middlewa
         layers.append(
             Middleware(middleware.KnownHosts, names=names | set(settings.hosts), addresses=not local)
         )
+    layers.append(Middleware(fonts.Fonts))
     layers.append(Middleware(middleware.OpenPaths, uploads=not settings.public))
     layers.append(Middleware(Visitors, uploads=uploads, proxies=settings.proxies, framed=space))
     if settings.auth:

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from playground.ui.server.payloads import UPLOAD, RefusedError, read_body, replay
 from playground.ui.server.visitors import Uploads, Visitor, get_visitor
+from playground.words import count_things, format_byte_limit
 
 WINDOW = 3600.0
 """Time window in seconds over which uploads are counted. Files are kept for about the same time."""
@@ -74,8 +75,9 @@ class UploadLimits:
             if not within:
                 raise RefusedError(
                     429,
-                    f"Upload limit reached ({self._files} files or {self._bytes // 1_000_000} MB per hour): "
-                    "upload fewer or smaller files, or try again later.",
+                    f"Upload limit reached ({count_things(self._files, 'file')} or "
+                    f"{format_byte_limit(self._bytes)} per hour): upload fewer or smaller files, or try "
+                    "again later.",
                 )
         for name, _ in names:
             self._counted.setdefault(name, deque()).append((self._clock(), files, size))

@@ -96,7 +96,7 @@ def test_a_lane_in_trouble_leaves_the_other_alone(person: Person) -> None:
     person.short()
     person.ask(text)
     expect(person.status(0)).to_have_attribute("data-finish", "error")
-    expect(person.page.locator("#chat-0 .notice.error")).to_contain_text("context of 4096")
+    expect(person.page.locator("#chat-0 .notice.error")).to_contain_text("context of 4,096")
     expect(person.status(1)).to_have_attribute("data-finish", re.compile("stop|length"))
     assert person.page.locator("#chat-1 .notice.error").count() == 0
     person.ask(QUESTION)  # the lane that failed answers again, without what did not fit

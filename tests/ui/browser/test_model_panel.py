@@ -54,7 +54,7 @@ def test_the_panel_says_what_runs(person: Person) -> None:
     page.focus("#model button")
     page.keyboard.press("Enter")
     about = page.locator("#model-about")
-    for text in ("models/pocket", "2.6M", "float32", "CPU", "4\u202f096 tokens", "all as one batch"):
+    for text in ("models/pocket", "2.6M", "float32", "CPU", "4,096 tokens", "all as one batch"):
         expect(about).to_contain_text(text)
     expect(about).to_contain_text(re.compile(r"Memory\s*\d+(\.\d)? [MG]B of main memory"))
     expect(about).to_contain_text(
@@ -123,7 +123,7 @@ def test_a_download_is_cancelled_and_the_model_answers_all_the_while(own: App, b
     person = Person(browser, own.url)
     opened(person)
     load(person, "base", "some/model")
-    expect(change(person)).to_contain_text(re.compile(r"Downloading some/model: [\d.]+ MB of 4.00 GB"))
+    expect(change(person)).to_contain_text(re.compile(r"Downloading some/model: [\d.]+ MB of 4.0 GB"))
     expect(change(person).locator("progress")).to_be_visible()
     load(person, "base", "models/pocket")
     person.toast("Another model is being loaded: wait until it is ready, or cancel it.")

@@ -349,7 +349,7 @@ def test_untrusted_users_see_no_list_of_what_others_asked(public_app: App, brows
     second.set_control("max-new-tokens", 100_000)
     second.type(QUESTION)
     second.page.click("#send")
-    second.toast("Answers are limited to 512 tokens, but Max new tokens is 100000: lower it.")
+    second.toast("Answers are limited to 512 tokens, but Max new tokens is 100,000: lower it.")
     assert second.typed == QUESTION
     second.go(f"{public_app.url}?c={first.conversation}")  # who was given the link is let in
     expect(second.asked).to_have_text(["My secret is cinnamon"])

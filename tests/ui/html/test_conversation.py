@@ -21,6 +21,7 @@ from playground.types import (
 )
 from playground.types.replies import Finish
 from playground.ui.html.conversation import render_turns
+from playground.ui.html.diff import render_marked
 from tests.helpers.checked import group
 
 CARD = AdapterCard(name="tuned", source="adapters/tuned", base_model="models/pocket", label="Tuned <b>")
@@ -45,7 +46,7 @@ def drawn(conversation: Conversation, lane: int = 0, **rest: Any) -> str:
 
 
 def acts(written: str, turn: int = 0) -> list[str]:
-    article = group(rf'<article class="turn" data-turn="{turn}">(.*?)</article>', written)
+    article = group(rf'<article class="turn" data-turn="{turn}"[^>]*>(.*?)</article>', written)
     return re.findall(r'data-act="(\w+)"', article)
 
 
@@ -65,7 +66,7 @@ def test_messages_of_a_lane() -> None:
     assert re.findall(r"<p>(.*?)</p>", shown) == ["q0", "a", "q1", "half", "q2"]
     assert '<div class="notice error">It &lt;broke&gt;.</div>' in shown
     assert '<div class="waiting">Loading\u2026 40%</div>' in shown
-    assert drawn(conversation(answer(DONE)), lane=1) == "", "a lane that was added later"
+    assert 'class="bot-row"' not in drawn(conversation(answer(DONE)), lane=1), "a lane that was added later"
 
 
 def test_an_empty_answer_says_why_it_is_empty() -> None:
@@ -94,8 +95,9 @@ def test_a_change_of_recipe_is_reported_where_it_happens() -> None:
 
 def test_what_can_be_done_with_an_answer() -> None:
     shown = drawn(conversation(answer(DONE), answer(Reply(text="b", finish="length", new_tokens=9))))
-    assert acts(shown, 0) == ["edit", "copy", "prompt", "after", "judge", "branch"]
-    assert acts(shown, 1) == ["edit", "retry", "extend", "copy", "prompt", "after", "judge", "branch"]
+    assert acts(shown, 0) == ["edit", "copy", "raw", "prompt", "after", "judge", "branch"]
+    more = ["copy", "raw", "prompt", "after", "judge", "branch"]
+    assert acts(shown, 1) == ["edit", "retry", "extend", *more]
     assert "Cut off" in shown
     assert acts(drawn(conversation(answer(Reply(text="b"))))) == [], "not while it is being written"
 
@@ -122,6 +124,27 @@ def test_the_copied_text_is_the_answer_to_the_character() -> None:
     assert html.unescape(group(r'data-text="([^"]*)"', shown)) == text
 
 
+def test_the_raw_text_is_the_answer_to_the_character() -> None:
+    text = "\n# <b>a</b> &amp;  \n\t${e} {{f}} **g** \u200b "
+    turns = conversation(answer(Reply(text=text, finish="stop")), answer(DONE))
+    shown = drawn(turns, raw=[0])
+    pre = group(r'<pre class="raw" dir="auto">\n(.*?)</pre>', shown)
+    assert html.unescape(re.sub(r"<[^>]*>", "", pre)) == text.replace("\u200b", "U+200B")
+    assert re.findall(r'<span class="blank">([^<]*)</span>', pre) == ["  ", "\t", " "]
+    assert "<h3" not in shown
+    assert re.findall(r'data-act="raw"[^>]*aria-pressed="(\w+)"', shown) == ["true", "false"]
+    assert "<h3" in drawn(turns)
+
+
+def test_marked_differences_replace_the_rendered_answer() -> None:
+    one, other = render_marked(("a red cat", "a blue cat"), (0, 2))
+    shown = drawn(conversation(answer(DONE)), marked={0: one})
+    assert '<pre class="marked" dir="auto">\na <del class="only">' in shown
+    assert "[only in lane A: </span>red" in shown
+    assert "[only in lane C: </span>blue" in other
+    assert 'data-act="copy"' in shown
+
+
 def test_in_the_blind_nothing_tells_which_lane_it_is() -> None:
     answers = (answer(DONE), answer(DONE, name="tuned", temperature=0.7))
     shown = drawn(conversation(*answers), blind=True)
@@ -129,3 +152,16 @@ def test_in_the_blind_nothing_tells_which_lane_it_is() -> None:
     assert "prompt" not in acts(shown)
     for word in ("tuned", "Tuned", "base", "temperature"):
         assert word not in shown
+
+
+def test_a_lane_added_later_has_a_cell_for_each_earlier_turn() -> None:
+    first = Turn(user="q0", answers=(answer(DONE),))
+    second = Turn(user="q1", answers=(answer(DONE), answer(DONE)))
+    both = Conversation(id="c", variants=(BASE, BASE), turns=(first, second))
+    shown = drawn(both, lane=1)
+    assert re.findall(r'<article class="([\w ]+)" data-turn="(\d)" style="--turn:(\d)">', shown) == [
+        ("turn absent", "0", "0"),
+        ("turn", "1", "1"),
+    ]
+    assert "No answer: this lane was added later." in shown
+    assert shown.count('class="user-row"') == 1

@@ -96,7 +96,7 @@ def test_every_character_is_shown_and_none_acts(text: str) -> None:
 def test_two_sides_hold_their_texts(left: str, right: str) -> None:
     found = diff(left, right)
     for page, text, stretches in zip(
-        html_diff.render_sides(found, PAIR), (left, right), (found.left, found.right), strict=True
+        html_diff.render_sides(found, PAIR, (0, 1)), (left, right), (found.left, found.right), strict=True
     ):
         if not text:
             assert "No text." in page
@@ -107,18 +107,18 @@ def test_two_sides_hold_their_texts(left: str, right: str) -> None:
 
 
 def test_what_only_one_side_has_is_marked_on_it_and_in_words() -> None:
-    left, right = html_diff.render_sides(diff("a red cat", "a blue cat"), PAIR)
-    assert '<del class="only-left"><span class="unseen">[only left: </span>red<span' in left
-    assert '<ins class="only-right"><span class="unseen">[only right: </span>blue<span' in right
+    left, right = html_diff.render_sides(diff("a red cat", "a blue cat"), PAIR, (0, 1))
+    assert '<del class="only"><span class="unseen">[only left: </span>red<span' in left
+    assert '<ins class="only"><span class="unseen">[only right: </span>blue<span' in right
     assert 'Base <b>, marked where it differs from IFT "tuned"' in Reader(left).attributes
     assert 'IFT "tuned", marked where it differs from Base <b>' in Reader(right).attributes
 
 
 def test_white_space_that_differs_can_be_seen() -> None:
-    left, right = html_diff.render_sides(diff("one two", "one\n\ttwo"), PAIR)
+    left, right = html_diff.render_sides(diff("one two", "one\n\ttwo"), PAIR, (0, 1))
     assert "\u2423" in left
     assert "\u21b5\n\u21e5\t" in right
-    assert "[U+00A0]" in html_diff.render_sides(diff("a\u00a0b", "a b"), PAIR)[0]
+    assert "[U+00A0]" in html_diff.render_sides(diff("a\u00a0b", "a b"), PAIR, (0, 1))[0]
 
 
 @pytest.mark.parametrize(

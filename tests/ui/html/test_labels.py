@@ -22,6 +22,7 @@ from playground.types import (
 )
 from playground.types.replies import Finish
 from playground.ui.html import labels as html_labels
+from playground.words import format_large
 
 CARD = AdapterCard(name="tuned", source="adapters/tuned", base_model="models/pocket", label="Tuned <b>")
 CARDS = {"tuned": CARD}
@@ -108,7 +109,7 @@ def test_the_model_chip() -> None:
         loading, state="ready", parameters=2_600_000, device="CPU", precision="float32", context=2048
     )
     chip = re.sub("<[^>]*>", "|", html_labels.model_chip(ready))
-    for part in ("a&lt;b", "2.6M parameters", "CPU, float32", "context 2 048"):
+    for part in ("a&lt;b", "2.6M parameters", "CPU, float32", "context 2,048"):
         assert f"|{part}|" in chip
     assert "Reading" in html_labels.model_chip(replace(loading, state="failed"))
 
@@ -118,4 +119,14 @@ def test_the_model_chip() -> None:
     [(7, "7"), (635_000, "635k"), (999_600, "1.0M"), (2_600_000, "2.6M"), (7_241_000_000, "7.2B")],
 )
 def test_large_numbers(number: int, words: str) -> None:
-    assert html_labels.big(number) == words
+    assert format_large(number) == words
+
+
+def test_a_continued_answer_counts_the_added_tokens_and_all() -> None:
+    reply = Reply(text="more", finish="stop", new_tokens=19, prompt_tokens=1099)
+    assert ">19 tokens<" in html_labels.status_line(reply)
+    line = html_labels.status_line(reply, before=1029)
+    assert ">done</span><span>19 more tokens (1,048 in all)<" in line
+    assert ">prompt 1,099 tokens<" in line
+    one = replace(reply, new_tokens=1)
+    assert "1 more token (30 in all)" in html_labels.pace_words(one, before=29)

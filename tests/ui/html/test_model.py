@@ -9,7 +9,7 @@ import pytest
 from playground.model_switch import Progress
 from playground.types import AdapterCard, AdapterStatus, Status
 from playground.ui.html import model as html_model
-from playground.ui.html.text import format_bytes
+from playground.words import format_bytes
 
 EVIL = "<img src=x onerror=alert(1)>\"'&"
 
@@ -41,10 +41,10 @@ def test_what_runs_and_what_it_takes() -> None:
         "7.2B",
         "4-bit NF4",
         "Some GPU",
-        "32\u202f768 tokens",
+        "32,768 tokens",
         "412 MB of main memory, 5.1 GB of GPU memory",
         "25.0 MB of at most 2.0 GB",
-        'title="25\u202f000\u202f000 bytes"',
+        'title="25,000,000 bytes"',
         "all as one batch",
         "None for this base.",
     ):

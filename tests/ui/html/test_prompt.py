@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+from playground import context_fit
 from playground.demonstrations.draft import Draft
 from playground.demonstrations.families import FAMILIES
 from playground.types import Demo, DemoSet, Exchange, LeftOut, Prompt, SelectedDemo, Token
@@ -92,7 +93,7 @@ def test_what_was_left_out_is_reported_above_the_prompt() -> None:
     drawn = html_prompt.render_prompt(
         asked(), None, show_tokens=False, left_out=LeftOut(turns=2, tokens=5000)
     )
-    assert "Sent without the oldest 2 turns: the full prompt of 5000 tokens does not fit." in drawn
+    assert "Sent without the oldest 2 turns: the full prompt of 5,000 tokens does not fit." in drawn
 
 
 def test_an_old_prompt_without_parts_is_shown_whole() -> None:
@@ -103,9 +104,9 @@ def test_an_old_prompt_without_parts_is_shown_whole() -> None:
 def test_the_meter_adds_up() -> None:
     prompt = asked()
     drawn = html_prompt.render_meter(prompt, tokens(prompt), context=2000, room=100)
-    kinds = html_prompt.count_by_kind(prompt, tokens(prompt))
+    kinds = context_fit.by_kind(prompt, tokens(prompt))
     assert sum(kinds.values()) == len(tokens(prompt))
-    assert f"<b>{len(tokens(prompt))}</b> of 2\u202f000 tokens: instruction 2, demonstrations 3" in drawn
+    assert f"<b>{len(tokens(prompt))}</b> of 2,000 tokens: instruction 2, demonstrations 3" in drawn
     assert "; 100 for the answer" in drawn
     widths = [float(width) for width in re.findall(r"width:([\d.]+)%", drawn)]
     assert sum(widths) == pytest.approx(100 * (len(tokens(prompt)) + 100) / 2000, abs=0.01)
@@ -136,7 +137,7 @@ DEMOS = DemoSet(
 def test_cards_show_queries_answers_turns_costs_and_switches() -> None:
     drawn = html_demonstrations.render_cards(Draft.of(DEMOS).toggle(1), [1234, 5])
     assert html.unescape(group(r'<p class="query">(.*?)</p>', drawn)) == NASTY
-    for text in ("no answer", "Prose.", "more", "less", "1\u202f234 tokens"):
+    for text in ("no answer", "Prose.", "more", "less", "1,234 tokens"):
         assert text in drawn
     assert re.findall(r'aria-checked="(\w+)"', drawn) == ["true", "false"]
     assert drawn.count('data-act="up" data-at="0"') == 1

@@ -107,4 +107,4 @@ def test_a_judges_words_are_text() -> None:
 
 def test_costs_are_what_the_server_counted() -> None:
     cost = Cost(calls=2, cached=1, prompt_tokens=1234, new_tokens=56, unknown=0)
-    assert render_cost(cost) == "2 calls, 1\u202f234 tokens in, 56 out, 1 reply from the cache, at no cost"
+    assert render_cost(cost) == "2 calls, 1,234 tokens in, 56 out, 1 reply from the cache, at no cost"

@@ -1,7 +1,8 @@
-"""Tests for main page handlers that run before the page's load event."""
+"""Tests for main page handlers: events before the load event, and the context usage meters."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -146,3 +147,38 @@ def test_a_page_that_has_loaded_opens_nothing_by_itself(page: Page) -> None:
     page.state.loaded = True
     page.call("send", "click", None, message="Alone", address="")
     assert len(page.session.history()) == before + 1
+
+
+def meters(updates: dict[Any, Any]) -> dict[str, str]:
+    return {each.elem_id: text for each, text in updates.items() if str(each.elem_id).startswith("meter-")}
+
+
+def test_the_draft_is_counted_while_it_is_typed(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    status = dataclasses.replace(page.session.engine.status(), context=30_000)
+    monkeypatch.setattr(page.session.engine, "status", lambda: status)
+    call_from("")
+    page.load()
+    (empty,) = page.call("count-draft", "click", None, message="")
+    assert len(meters(empty)) == 2
+    assert all("empty message " in text for text in meters(empty).values()), meters(empty)
+    (short,) = page.call("count-draft", "click", None, message="One two three?")
+    assert all(", message " in text or " message " in text for text in meters(short).values())
+    assert not any("empty message" in text for text in meters(short).values())
+    (long,) = page.call("count-draft", "click", None, message="word " * 5_000)
+    assert all("too long to count while you type" in text for text in meters(long).values())
+    page.state.streaming = True
+    assert page.call("count-draft", "click", None, message="One") == [{}]
+
+
+def test_a_meter_is_never_about_other_settings(page: Page) -> None:
+    """The page shows no meter from when a conversation is opened until its own meters are drawn."""
+    (timer,) = {fn for fn in page.blocks.blocks.values() if isinstance(fn, gr.Timer) and fn.value == 0.5}
+    assert not timer.active, "before the load event, the controls have the values of another visit"
+    id = page.record("First", lanes=2)
+    call_from(f"c={id}")
+    updates = page.load()
+    assert updates[timer].active
+    assert meters(updates) == {"meter-0": "", "meter-1": ""}
+    call_from("")
+    (moved,) = page.call("swap-0", "click", None)
+    assert set(meters(moved).values()) == {""}

@@ -71,7 +71,7 @@ BAD = {
     "stop=": "non-empty strings",
     "b.top_k=-2": "must be 0 (off) or more",
     "history=theirs": "history mode must be one of own, shared-0, shared-1, swapped, not 'theirs'",
-    "lane=" + "x" * 4001: "Lane A in the link is longer than 4000 characters",
+    "lane=" + "x" * 4001: "Lane A in the link is longer than 4,000 characters",
     "lane=urial:temperature=0.7": "Lane A in the link contains decoding parameters",
     "&".join(["lane=base"] * 5): "has 5 lanes: only the first 4 are shown",
 }

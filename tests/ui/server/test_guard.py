@@ -335,10 +335,10 @@ def test_without_the_password_there_is_nothing_and_it_cannot_be_guessed_quickly(
 
 def test_limits_hold_for_a_caller_without_the_page(public: Served) -> None:
     before = len(public.engine.requests)
-    assert "limited to 300 tokens, but Max new tokens is 100000" in public.send(
+    assert "limited to 300 tokens, but Max new tokens is 100,000" in public.send(
         "limits", max_new_tokens=100_000
     )
-    assert "limited to 1000 characters" in public.send("limits", "x" * 1001)
+    assert "limited to 1,000 characters" in public.send("limits", "x" * 1001)
     assert len(public.engine.requests) == before
     for _ in range(3):
         assert public.send("limits") == ""

@@ -15,7 +15,10 @@
       history.replaceState(history.state, "", address);
     }
   };
+  let shown = "";
   window.tandemAddress = (id, setup) => {
+    if (id !== shown) dispatchEvent(new CustomEvent("tandem-conversation"));
+    shown = id;
     const probe = parts(setup).filter((part) => part.startsWith("probe="));
     go(id ? [`c=${encodeURIComponent(id)}`, ...probe] : parts(setup));
     keep("tandem-setup", parts(setup).filter((part) => !probe.includes(part)).join("&"));

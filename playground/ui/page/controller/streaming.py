@@ -121,6 +121,10 @@ class Streaming:
         if state.conversation:
             self.session.stop(state.conversation, lane)
 
+    def may_count_draft(self) -> bool:
+        """Return whether the user may have another draft counted, and count the request."""
+        return self.gate.draft(self.visitor())
+
     def _let_in(
         self, conversation: Conversation, text: str = "", turns: int = 0
     ) -> AbstractContextManager[None]:
