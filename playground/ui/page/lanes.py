@@ -19,6 +19,8 @@ from playground.ui.page.events import PageEvents
 from playground.ui.page.inputs import PageInputs, lane_values
 from playground.ui.page.state import LANES, PageState
 
+LOADED = "loaded"
+"""Reason to redraw all lanes: the load event has been handled."""
 DRAFT_LIMIT = 20_000
 """Maximum number of characters of a draft that is counted while it is typed."""
 
@@ -80,10 +82,11 @@ class Lanes:
         """Return the handler for changes to a lane's controls. It updates components that depend on them."""
 
         def handler(state: PageState, values: Values) -> Updates:
-            return attempt(
-                lambda: {**self._draw_lane(state, lane, values), **self.draw_meters(state, values)},
-                lane.meter,
-            )
+            def act() -> Updates:
+                self._note_drawn(state, lane)
+                return {**self._draw_lane(state, lane, values), **self.draw_meters(state, values)}
+
+            return attempt(act, lane.meter)
 
         return handler
 
@@ -94,6 +97,7 @@ class Lanes:
             def act() -> Updates:
                 recipe = lane.recipe(lane_values(lane, values))
                 reach = lane.demonstrations.limit_k(state, recipe.demos, recipe.k)
+                self._note_drawn(state, lane)
                 updates = {**self._draw_lane(state, lane, values), **self.draw_meters(state, values)}
                 return {**updates, lane.demonstrations.k: reach}
 
@@ -111,6 +115,44 @@ class Lanes:
             return {**updates, **self.draw_meters(state, values)}
 
         return attempt(act, self.columns[0].meter)
+
+    def on_loaded(self, state: PageState, values: Values) -> Updates:
+        """Update the lanes after the load event, whose updates may have changed their controls."""
+        return self.redraw(state, values, LOADED)
+
+    def redraw(self, state: PageState, values: Values, reason: str) -> Updates:
+        """Update the lanes as `on_controls` does, except lanes whose controls have been changed since.
+
+        The page sends this event's values when the event is triggered. If the user changes a lane's control
+        before the event is handled, the values are out of date, but the updates may reach the page last.
+
+        Args:
+            state: the page's state.
+            values: values of the controls when the event was triggered.
+            reason: `LOADED` or the result of `ready`, the change after which the lanes are updated.
+        """
+        updates = self.on_controls(state, values)
+        drawn = {lane for lane, known in state.drawn if known == reason}
+        for lane in self.columns:
+            # Each meter depends on the controls of all lanes.
+            skipped: list[Any] = [lane.meter] if drawn else []
+            if lane.number in drawn:
+                skipped += [*lane.dependent, lane.demonstrations.k, lane.live]
+            for part in skipped:
+                updates.pop(part, None)
+        return updates or {self.columns[0].meter: gr.skip()}
+
+    def _note_drawn(self, state: PageState, lane: Lane) -> None:
+        """Note that a lane is drawn with values that the user has just changed."""
+        if state.loaded:
+            state.drawn.add((lane.number, LOADED))
+        if self.controller.session.status().state != "loading":
+            state.drawn.add((lane.number, self.ready))
+
+    @property
+    def ready(self) -> str:
+        """The reason to redraw all lanes once the engine's model has loaded."""
+        return f"ready {id(self.controller.session.engine)}"
 
     def on_meters(self, state: PageState, values: Values) -> Updates:
         """Update the context usage meters."""

@@ -66,7 +66,7 @@ class PageLoad:
         self.actions, self.conversation = actions, conversation
         events.on(self.timer.tick, self.on_tick)
         loaded = events.on(blocks.load, self.on_load)
-        settled = events.on(loaded.then, lanes.on_controls)
+        settled = events.on(loaded.then, lanes.on_loaded)
         written = events.on(settled.then, self.on_setup, self.address.parts)
         # Also runs after the load event: if the conversation id is unknown, the value stays empty and no
         # change event fires.
@@ -114,13 +114,14 @@ class PageLoad:
         """Show the model's loading progress and, once the model is ready, the available lanes."""
         updates = self.topbar.draw_model()
         if self.controller.session.status().state == "loading":
+            state.drawn -= {(lane.number, self.lanes.ready) for lane in self.lanes.columns}
             return updates
         updates[self.timer] = gr.Timer(active=False)
         for lane in self.lanes.columns:
             spec = lane_values(lane, values)[0]
             choices = lane.list_presets(spec if isinstance(spec, str) else None)
             updates[lane.preset] = gr.update(choices=choices)
-        updates |= self.lanes.on_controls(state, values)
+        updates |= self.lanes.redraw(state, values, self.lanes.ready)
         return {**updates, **self._apply_requested_preset(state)}
 
     # --- Presets ------------------------------------------------------------------------------------

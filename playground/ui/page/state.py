@@ -73,6 +73,8 @@ class PageState:
     """A branch that is not recorded yet. It is recorded when the first message is sent in it."""
     lanes: int = 2
     """Number of visible lanes."""
+    drawn: set[tuple[int, str]] = field(default_factory=set)
+    """Lanes drawn after their control was changed, as (lane, reason): see `Lanes.redraw`."""
     loaded: bool = False
     """Whether the load event has been handled. It opens the conversation specified in the page address."""
     streaming: bool = False

@@ -1,0 +1,217 @@
+"""Tests that a link sets up the page it was copied from, and that loading never undoes a user's change.
+
+The handlers are called as Gradio calls them, with the values of a simulated browser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import pytest
+from gradio.block_function import BlockFunction
+from gradio.context import LocalContext
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.datastructures import QueryParams
+
+from playground import ui
+from playground.config import Settings
+from playground.demonstrations.ablations import ABLATIONS
+from playground.engine.scripted import ScriptedEngine
+from playground.lanes.recipe import Recipe
+from playground.library import Library
+from playground.session import Session
+from playground.store import Store
+from playground.types import Sampling
+from playground.ui.page.link import DecodingSettings, PageSetup, write_link
+from playground.ui.page.state import PageState
+from tests.helpers.checked import there
+
+LIBRARY = Library.open("models/pocket")
+SIZES = {name: len(each.demos) for name, each in LIBRARY.demo_sets.items() if not each.whole}
+DEFAULT = "pocket-3"
+
+
+class Browser:
+    """A page in a browser: the values of its components, and calls of its events."""
+
+    def __init__(self, blocks: gr.Blocks, query: str = "") -> None:
+        self.blocks, self.state = blocks, PageState()
+        self.values: dict[Any, Any] = {each: getattr(each, "value", None) for each in blocks.blocks.values()}
+        request = gr.Request()
+        request.__dict__["request"] = SimpleNamespace(query_params=QueryParams(query), headers={})
+        request.__dict__ |= {"username": "user", "client": None}
+        self._request = request
+
+    def part(self, elem_id: str) -> Any:
+        return next(each for each in self.values if getattr(each, "elem_id", None) == elem_id)
+
+    def event(self, elem_id: str, kind: str) -> BlockFunction:
+        part = self.part(elem_id)
+        return next(fn for fn in self.blocks.fns.values() if (part._id, kind) in fn.targets and fn.fn)
+
+    @property
+    def loading(self) -> list[BlockFunction]:
+        """The load event and the two events after it."""
+        functions = self.blocks.fns.values()
+        chain = [next(fn for fn in functions if fn.fn and any(kind == "load" for _, kind in fn.targets))]
+        for _ in range(2):
+            after = chain[-1]._id
+            chain.append(next(fn for fn in functions if fn.fn and fn.trigger_after == after))
+        return chain
+
+    def send(self, event: BlockFunction) -> dict[Any, Any]:
+        """The inputs of an event as the browser sends them now."""
+        return {
+            each: self.state if isinstance(each, gr.State) else self.values[each] for each in event.inputs
+        }
+
+    def answer(self, event: BlockFunction, values: dict[Any, Any]) -> dict[Any, Any]:
+        """The updates of an event with these inputs. They have not arrived yet."""
+        token = LocalContext.request.set(self._request)
+        try:
+            updates: dict[Any, Any] = there(event.fn)(values)
+        finally:
+            LocalContext.request.reset(token)
+        return updates
+
+    def receive(self, updates: dict[Any, Any]) -> None:
+        for part, update in updates.items():
+            if not isinstance(update, dict):
+                self.values[part] = getattr(update, "value", update)
+            elif "value" in update:
+                self.values[part] = update["value"]
+
+    def call(self, event: BlockFunction) -> None:
+        self.receive(self.answer(event, self.send(event)))
+
+    def load(self) -> str:
+        """Load the page; the link that it then has."""
+        for event in self.loading:
+            self.call(event)
+        return str(self.values[self.part("link")])
+
+
+@pytest.fixture(scope="module")
+def blocks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[gr.Blocks]:
+    folder: Path = tmp_path_factory.mktemp("links")
+    session = Session(ScriptedEngine(lambda request: ["one "]), LIBRARY, Store(folder))
+    yield ui.build(session, Settings(data_dir=folder))
+    session.close()
+
+
+texts = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=12)
+overflows = st.sampled_from(["refuse", "drop-turns", "drop-demos"])
+
+
+@st.composite
+def urial(draw: st.DrawFn) -> Recipe:
+    demos = draw(st.sampled_from(sorted(SIZES)))
+    ablation = draw(st.sampled_from(["", *ABLATIONS]))
+    return Recipe(
+        preset=draw(st.sampled_from(["urial", "urial:adapter=pocket-ift"])),
+        demos=demos,
+        k=draw(st.integers(0, SIZES[demos])),
+        ablation=ablation,
+        other=draw(st.sampled_from(sorted(SIZES))) if ablation == "other" else "",
+        pick=draw(st.sampled_from(["first", "nearest"])),
+        overflow=draw(overflows),
+        stop_rule=draw(st.sampled_from(["own", "paper"])),
+    )
+
+
+chat = st.builds(
+    Recipe,
+    preset=st.just("pocket-ift"),
+    system=texts | st.just(""),
+    overflow=st.sampled_from(["refuse", "drop-turns"]),
+    think=st.sampled_from(["drop", "keep"]),
+) | st.builds(Recipe, preset=st.just("pocket-ift"), instruction=st.sampled_from(sorted(LIBRARY.demo_sets)))
+base = st.builds(Recipe, preset=st.just("base"), overflow=st.sampled_from(["refuse", "drop-turns"]))
+decodings = st.builds(
+    DecodingSettings,
+    sampling=st.builds(
+        Sampling,
+        temperature=st.sampled_from([0.0, 0.7, 1.25]),
+        top_p=st.sampled_from([1.0, 0.9]),
+        top_k=st.integers(0, 50),
+        min_p=st.sampled_from([0.0, 0.05]),
+        repetition_penalty=st.sampled_from([1.0, 1.15]),
+        penalty_scope=st.sampled_from(["all", "answer"]),
+        max_new_tokens=st.integers(1, 512),
+        seed=st.integers(0, 2**31),
+        stop=st.lists(texts.filter(lambda text: "\\" not in text), max_size=2).map(tuple),
+    ),
+    new_seed=st.booleans(),
+)
+
+
+@st.composite
+def setups(draw: st.DrawFn) -> PageSetup:
+    recipes = draw(st.lists(urial() | chat | base, min_size=1, max_size=4))
+    count = len(recipes)
+    linked = draw(st.booleans())
+    own = {lane: draw(decodings) for lane in range(count)} if not linked else {}
+    common = draw(decodings)
+    seeds = [(own[lane] if own else common).sampling.seed for lane in range(count)]
+    specs = [
+        recipe.spec(DEFAULT, LIBRARY.demo_sets, seed) for recipe, seed in zip(recipes, seeds, strict=True)
+    ]
+    modes = ["own", "swapped", *(f"shared-{lane}" for lane in range(count))]
+    return PageSetup(
+        lanes=tuple(specs),
+        common=common if linked else None,
+        own=own,
+        linked=linked,
+        mode=draw(st.sampled_from(modes)),
+        probe=draw(st.none() | st.sampled_from([probe.name for probe in LIBRARY.probes])),
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(setup=setups())
+def test_a_link_gives_a_page_with_the_same_link(blocks: gr.Blocks, setup: PageSetup) -> None:
+    link = write_link(setup)
+    assert Browser(blocks, link).load() == link
+
+
+@pytest.mark.parametrize("demos", ["pocket-50,k=20", "general-3", "multi-turn-3,k=1,pick=nearest"])
+def test_a_link_keeps_its_demonstration_set(blocks: gr.Blocks, demos: str) -> None:
+    link = f"lane=urial:demos={demos}&lane=base"
+    page = Browser(blocks, link)
+    assert page.load() == link
+    assert page.values[page.part("kept")] == link
+    assert page.values[page.part("demos-0")] == demos.split(",")[0]
+
+
+def test_a_lane_changed_while_the_page_loads_keeps_its_description(blocks: gr.Blocks) -> None:
+    """Events of the timer and after the load event may be answered last, though their values are older."""
+    page = Browser(blocks)
+    load, redraw, _ = page.loading
+    tick = next(fn for fn in blocks.fns.values() if fn.fn and any(kind == "tick" for _, kind in fn.targets))
+    live, meter = page.part("live-0"), page.part("meter-1")
+    page.call(load)
+    old = [(event, page.send(event)) for event in (redraw, tick)]
+    page.values[page.part("pick-0")] = "base"
+    page.call(page.event("pick-0", "input"))
+    described, measured = page.values[live], page.values[meter]
+    assert "URIAL" not in described
+    for event, values in old:
+        page.receive(page.answer(event, values))
+        assert page.values[live] == described
+        assert page.values[meter] == measured
+    assert "URIAL" in str(Browser(blocks).values[live])
+
+
+def test_a_lane_changed_before_the_page_has_loaded_is_described_afterwards(blocks: gr.Blocks) -> None:
+    page = Browser(blocks)
+    load, redraw, _ = page.loading
+    page.values[page.part("pick-0")] = "base"
+    page.call(page.event("pick-0", "input"))
+    page.call(load)
+    page.call(redraw)
+    assert "URIAL" not in page.values[page.part("live-0")]
