@@ -7,14 +7,15 @@ repeated. Markup in quoted code is never reported as leaked.
 
 from __future__ import annotations
 
-from playground.checks.ending import check_cut, check_empty
+from playground.checks.ending import check_blank, check_cut, check_empty
+from playground.checks.ending import is_blank as is_blank
 from playground.checks.ending import text_after as text_after
 from playground.checks.finding import Finding as Finding
 from playground.checks.language import check_language
 from playground.checks.leaks import check_fence, check_header, check_query, check_query_alone, check_token
 from playground.checks.prompt import read_messages
 from playground.checks.refusal import check_refusal
-from playground.checks.repetition import check_loop
+from playground.checks.repetition import check_blank_loop, check_loop
 from playground.types import Answer, Prompt
 
 
@@ -31,9 +32,10 @@ def check(answer: Answer) -> tuple[Finding, ...]:
     before_query = text[: query.span[0]] if query and query.span else text
     found = (
         check_empty(reply),
+        check_blank(reply),
         check_cut(reply),
         check_refusal(text, prompt.prefill, messages),
-        check_loop(text, reply.finish, messages),
+        check_blank_loop(reply) or check_loop(text, reply.finish, messages),
         query or check_query_alone(answer),
         check_header(before_query, prompt, messages),
         check_fence(text, reply.finish, prompt.stop, messages),

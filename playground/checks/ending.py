@@ -1,20 +1,37 @@
-"""Check whether an answer is empty or was cut off at its token limit."""
+"""Check whether an answer is empty, is only white space, or was cut off at its token limit."""
 
 from __future__ import annotations
 
 from playground.checks.finding import Finding
 from playground.types import Reply
-from playground.words import format_number
+from playground.words import count_things, format_number
 
 
 def check_empty(reply: Reply) -> Finding | None:
     """Return a warning if the model ended its answer without writing any text."""
-    if reply.finish != "stop" or reply.text.strip():
+    if reply.finish != "stop" or reply.text.strip() or is_blank(reply):
         return None
     return Finding(
         kind="empty",
         label="Empty answer",
         sentence="The model ended its answer immediately.",
+    )
+
+
+def is_blank(reply: Reply) -> bool:
+    """Return whether the model has written text, but only white space."""
+    return bool(reply.new_tokens and reply.raw_text and not reply.raw_text.strip())
+
+
+def check_blank(reply: Reply) -> Finding | None:
+    """Return a warning if the model has written nothing but white space."""
+    if not reply.finish or not is_blank(reply):
+        return None
+    written = count_things(reply.new_tokens, "token")
+    return Finding(
+        kind="blank",
+        label="Only white space",
+        sentence=f"The model generated {written}, all of them white space.",
     )
 
 

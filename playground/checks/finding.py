@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["empty", "cut", "refusal", "loop", "query", "header", "fence", "token", "language"]
+Kind = Literal["empty", "blank", "cut", "refusal", "loop", "query", "header", "fence", "token", "language"]
 """Kinds of warnings. The docstring of each check function describes the rule for its kind."""
 QUOTE = 60
 """Maximum number of characters quoted from an answer."""

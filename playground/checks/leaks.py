@@ -25,6 +25,8 @@ _USER = re.compile(
 _ASSISTANT = re.compile(
     r"(?m)^(?:(?:#{1,3} ?)?(?:Assistant|ASSISTANT):|#{1,3} (?:Assistant|Response:)[ \t]*$)"
 )
+_BARE_HEADER = re.compile(r"(?m)^# (?:Answer|Assistant):[ \t]*$")
+"""Matches the answer headers of the URIAL formats that begin like a Markdown heading."""
 _FIELD = re.compile(r"(?m)^(?:\*\*)?[A-Z]\w*:")
 """Matches a line that begins with "Name:", for example a form field or a speaker's line in a dialogue."""
 
@@ -140,8 +142,16 @@ def check_query_alone(answer: Answer) -> Finding | None:
 
 
 def check_header(text: str, prompt: Prompt, messages: str) -> Finding | None:
-    """Return a warning if the answer contains the prompt's answer header or starts with "Assistant:"."""
-    start = find_own_header(text, prompt, find_headers(prompt)[1:], messages)
+    """Return a warning if the answer contains a header of an answer, or starts with "Assistant:".
+
+    In the prompt's own format, a line that is exactly its answer header, such as "# Answer:", is a leak. In
+    any other format, such a line is a leak only if a fence follows it. Headings without a colon are ordinary
+    Markdown.
+    """
+    own = find_headers(prompt)[1:]
+    start = find_own_header(text, prompt, own, messages)
+    if start is None:
+        start = _find_bare_header(text, prompt.stop.headers[1:], messages)
     if _ASSISTANT.match(text.lstrip()) and not _DIALOGUE.search(messages):
         start = len(text) - len(text.lstrip())
     if start is None:
@@ -150,6 +160,18 @@ def check_header(text: str, prompt: Prompt, messages: str) -> Finding | None:
     end = start + (line.find(":") + 1 or len(line))
     sentence = f"The answer contains a header of the prompt format: {quote(text[start:end])}."
     return Finding(kind="header", label="Leaked header", sentence=sentence, span=(start, end))
+
+
+def _find_bare_header(text: str, own: Sequence[str], messages: str) -> int | None:
+    """Return the index of the first answer header on a line of its own outside code, or None."""
+    if _MARKUP.search(messages):
+        return None
+    for found in _BARE_HEADER.finditer(mask_code(text)):
+        header = found[0].rstrip()
+        fenced = text[found.end() :].startswith("\n```")
+        if header not in messages and (header in own or fenced):
+            return found.start()
+    return None
 
 
 def check_fence(text: str, finish: Finish, rule: StopRule, messages: str) -> Finding | None:

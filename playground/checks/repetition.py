@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 
 from playground.checks.code import find_code_blocks
+from playground.checks.ending import is_blank
 from playground.checks.finding import Finding, quote
 from playground.diff import is_word, tokens
-from playground.types import Finish
+from playground.types import Finish, Reply
+from playground.words import format_number
 
 LOOP_TIMES = 4
 """Minimum number of consecutive repetitions in a loop of words."""
@@ -20,6 +22,7 @@ LOOP_PERIOD = 200
 LOOP_CHARACTERS = 100
 """Minimum total length of a loop without whitespace, in characters."""
 _UNBROKEN = re.compile(r"(\S{1,20}?)\1{4,}")
+_BLANK_RUN = re.compile(r"(\s{1,20}?)\1{4,}")
 _ASKED_TO_REPEAT = re.compile(
     r"(?i)\brepeat(?! (?:my|your|the (?:first|last))\b)|over and over|again and again|"
     r"\b(?:\d+|three|four|five|six|seven|eight|nine|ten|twelve|twenty|thirty|fifty|hundred|thousand|many|"
@@ -47,9 +50,19 @@ def check_loop(text: str, finish: Finish, messages: str) -> Finding | None:
         unit = text[start:unit_end]
         drawn = any(low <= start < high for low, high in blocks) or not any(map(str.isalpha, unit))
         if not drawn or (finish == "length" and len(text[end:].split()) <= 1):
-            sentence = f"{what} {times} times in a row: {quote(unit)}."
+            sentence = f"{what} {format_number(times)} times in a row: {quote(unit)}."
             return Finding(kind="loop", label="Repeats itself", sentence=sentence, span=(start, end))
     return None
+
+
+def check_blank_loop(reply: Reply) -> Finding | None:
+    """Return a warning if an answer of only white space repeats the same white space many times in a row."""
+    found = _BLANK_RUN.search(reply.raw_text) if reply.finish and is_blank(reply) else None
+    if found is None or len(found[0]) < LOOP_CHARACTERS:
+        return None
+    times = format_number(len(found[0]) // len(found[1]))
+    sentence = f"The same white space is repeated {times} times in a row."
+    return Finding(kind="loop", label="Repeats itself", sentence=sentence)
 
 
 def _find_runs(text: str) -> Iterator[tuple[int, int, int, str, int]]:

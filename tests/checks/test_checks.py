@@ -407,7 +407,7 @@ BAD: dict[str, tuple[str, str | list[str], str, Finish, list[str]]] = {
     "cut off": ("base", "Hi", "Paris is a city which", "length", ["cut"]),
     "code that was cut off": ("fenced", "Hi", "Try:\n```python\nx = 1", "length", ["cut"]),
     "nothing": ("fenced", "Hi", "\n```\n\n# Query:\n", "stop", ["empty"]),
-    "white space": ("base", "Hi", " \n", "stop", ["empty"]),
+    "white space": ("base", "Hi", " \n", "stop", ["blank"]),
     "a refusal": (
         "base",
         "Pick a lock?",
@@ -525,7 +525,7 @@ def test_a_bad_answer_gives_the_right_warning(name: str) -> None:
     for finding in found:
         assert 1 <= len(finding.label.split()) <= 3
         assert finding.sentence.endswith(".")
-        if finding.kind not in ("empty", "cut", "language"):
+        if finding.kind not in ("empty", "blank", "cut", "language"):
             start, end = there(finding.span)
             assert 0 <= start < end <= len(answer.reply.text)
 
@@ -536,6 +536,41 @@ def only(
     answer = answered(lane, said, written, finish)
     (found,) = [finding for finding in check(answer) if finding.kind != "cut"]
     return found, answer.reply.text[slice(*found.span)] if found.span else None
+
+
+@pytest.mark.parametrize(
+    ("lane", "written", "warned"),
+    [
+        ("fenced", "Paris.\n\n# Answer:\nThe capital of France is Paris.", True),
+        ("fenced", "Yes.\n# Answer:\nNo.", True),
+        ("fenced", "Yes.\n\n# Answer\nNo, it is an ordinary heading.", False),
+        ("fenced", "```text\n# Answer:\n42\n```", False),
+        ("base", "Paris.\n\n# Answer:\n```\nParis\n```\n", True),
+        ("chatml", "Paris.\n\n# Answer:\n```\nParis\n```", True),
+        ("base", "Here it is.\n\n# Answer\nIt is 42.", False),
+        ("base", "First the sum.\n\n# Answer:\nIt is 42.", False),
+        ("chatml", "## Answer:\n```\n42\n```", False),
+        ("v5", "Paris.\n# Assistant:\n\nParis", True),
+    ],
+)
+def test_an_answer_header_is_a_leak_in_its_own_format_or_before_a_fence(
+    lane: str, written: str, warned: bool
+) -> None:
+    assert ("header" in kinds(answered(lane, "What is the capital of France?", written))) == warned
+    told = "What does the line # Answer: in a prompt mean?"
+    assert "header" not in kinds(answered(lane, told, written))
+
+
+@pytest.mark.parametrize("lane", ["base", "fenced"])
+def test_an_answer_of_only_white_space_is_named(lane: str) -> None:
+    answer = answered(lane, "Hi", " \n" * 200, "length")
+    assert kinds(answer) == ["blank", "cut", "loop"]
+    sentences = [finding.sentence for finding in check(answer)]
+    assert sentences[0] == "The model generated 256 tokens, all of them white space."
+    assert sentences[2] == "The same white space is repeated 200 times in a row."
+    assert kinds(answered(lane, "Hi", "\n\n")) == ["blank"]
+    assert kinds(answered(lane, "Hi", "")) == ["empty"]
+    assert kinds(answered(lane, "Hi", " \n" * 200, "")) == [], "the answer may still become one"
 
 
 def test_the_evidence_is_in_the_sentence_and_the_place_in_the_span() -> None:

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 
-from playground.checks import check
+from playground.checks import check, is_blank
 from playground.context_fit import describe_left_out
 from playground.lanes.names import abbreviate_spec, label_lanes
 from playground.templates.thinking import Thinking, opens_thinking, split_thinking
@@ -178,10 +178,16 @@ def _render_answer(answer: Answer, note: str, text: str | None = None) -> str:
         quoted = f"\u201c{escape(shorten(start, 60))}\u201d"
         parts.append(f'<div class="notice">Prefilled with {quoted}.</div>')
     if reply.finish == "":
-        if not reply.text:
+        if is_blank(reply):
+            written = count_things(reply.new_tokens, "token")
+            parts.append(f'<div class="waiting">Only white space so far ({written})</div>')
+        elif not reply.text:
             parts.append(f'<div class="waiting">{escape(note or READING)}</div>')
     elif reply.error:
         parts.append(f'<div class="notice error">{escape(reply.error)}</div>')
+    elif is_blank(reply) and not start:
+        written = count_things(reply.new_tokens, "token")
+        parts.append(f'<div class="notice">The answer is only white space ({written}).</div>')
     elif not answer.text:
         said = {
             "stop": "The model ended its answer immediately.",
