@@ -107,6 +107,10 @@ class JudgingSession:
         """Record a user's vote (see `Judges.vote`)."""
         return self.judges.vote(vote)
 
+    def withdraw_vote(self, vote: Vote) -> None:
+        """Delete a user's vote (see `Judges.withdraw`)."""
+        self.judges.withdraw(vote)
+
     def running_judgments(self, conversation: str) -> list[Judgment]:
         """Return the judgments in progress for a conversation."""
         return self.judges.running(conversation)

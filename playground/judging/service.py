@@ -15,7 +15,7 @@ from playground.judging.plan import Plan, plan_judgment
 from playground.judging.reference import judge_known_answer
 from playground.judging.request import JudgeRequest
 from playground.judging.run import EndedJudgment, Judging, Judgment, SharedState
-from playground.judging.votes import Vote, make_verdict
+from playground.judging.votes import Vote, find_replaceable_id, make_verdict
 from playground.rubrics.known_answer import KnownAnswer
 from playground.secret import Secret
 from playground.store import Store
@@ -180,6 +180,19 @@ class Judges:
         verdict = make_verdict(vote, before)
         self._record(vote.conversation, vote.turn, verdict)
         return verdict
+
+    def withdraw(self, vote: Vote) -> None:
+        """Delete the voter's vote on the same answers from the record, whatever its choice is.
+
+        Does nothing if there is no such vote.
+
+        Raises:
+            InputError: the vote was blind, and the voter has since seen the lane names.
+            OutsideError: the database cannot be written.
+        """
+        before = self.store.verdicts(vote.conversation.id).get(vote.turn, ())
+        if id := find_replaceable_id(vote, before):
+            self.store.delete_verdict(id)
 
     def _record(self, conversation: Conversation, turn: int, verdict: Verdict) -> None:
         """Record a verdict.

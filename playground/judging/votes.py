@@ -56,29 +56,49 @@ def make_verdict(vote: Vote, before: Sequence[Verdict]) -> Verdict:
     Raises:
         InputError: the voter voted on these answers in blind mode and has since seen the lane names.
     """
-    lanes = tuple(sorted(vote.shown))
-    judged = tuple(candidate(vote.conversation, vote.turn, lane).hash for lane in lanes)
-    id = secrets.token_hex(8)
-    if vote.by is not None:
-        identity = canonical([vote.conversation.id, vote.turn, lanes, judged, vote.by])
-        id = hashlib.sha256(identity.encode()).hexdigest()[:32]
-        if not vote.blind and any(verdict.id == id and verdict.blind for verdict in before):
-            raise InputError(
-                "Your blind vote on these answers cannot be changed: vote on other answers instead."
-            )
     call = _call(vote)
     return Verdict(
-        id=id,
+        id=find_replaceable_id(vote, before) or secrets.token_hex(8),
         judge=HUMAN,
         rubric=VOTE,
-        lanes=lanes,
-        judged=judged,
+        lanes=_lanes(vote),
+        judged=_judged(vote),
         outcome=call.outcome,
         winner=call.winner,
         calls=(call,),
         by=vote.by,
         blind=vote.blind,
     )
+
+
+def find_replaceable_id(vote: Vote, before: Sequence[Verdict]) -> str | None:
+    """Return the id of the verdict that records the voter's choice on these answers, whatever the choice is.
+
+    Args:
+        vote: the vote.
+        before: the turn's existing verdicts.
+
+    Returns:
+        The id, under which there may be no verdict yet; None if the voter is unknown.
+
+    Raises:
+        InputError: the voter voted on these answers in blind mode and has since seen the lane names.
+    """
+    if vote.by is None:
+        return None
+    identity = canonical([vote.conversation.id, vote.turn, _lanes(vote), _judged(vote), vote.by])
+    id = hashlib.sha256(identity.encode()).hexdigest()[:32]
+    if not vote.blind and any(verdict.id == id and verdict.blind for verdict in before):
+        raise InputError("Your blind vote on these answers is final: vote on other answers instead.")
+    return id
+
+
+def _lanes(vote: Vote) -> tuple[int, ...]:
+    return tuple(sorted(vote.shown))
+
+
+def _judged(vote: Vote) -> tuple[str, ...]:
+    return tuple(candidate(vote.conversation, vote.turn, lane).hash for lane in _lanes(vote))
 
 
 def _call(vote: Vote) -> JudgeCall:

@@ -19,7 +19,13 @@ from playground.store.conflicts import refuse_conflict, refuse_select_conflict
 from playground.store.conversations import read_conversation, write_conversation
 from playground.store.migrations import migrate
 from playground.store.rows import UNREADABLE, decode_text, plain_text, read_time
-from playground.store.verdicts import read_kept_call, read_verdicts, write_judge_call, write_verdict
+from playground.store.verdicts import (
+    delete_verdict,
+    read_kept_call,
+    read_verdicts,
+    write_judge_call,
+    write_verdict,
+)
 from playground.types import Conversation, InputError, JudgeCall, OutsideError, Verdict
 
 FILE = "tandem.sqlite3"
@@ -225,6 +231,11 @@ class Store:
         with self._connect() as db:
             db.execute("BEGIN IMMEDIATE")
             write_verdict(db, conversation, turn, verdict)
+
+    def delete_verdict(self, id: str) -> None:
+        """Delete a verdict. Does nothing if there is none with that id."""
+        with self._connect() as db:
+            delete_verdict(db, id)
 
     def verdicts(self, conversation: str) -> dict[int, tuple[Verdict, ...]]:
         """Return all verdicts on a conversation by turn (zero-based), in the order in which they were

@@ -46,6 +46,11 @@ def write_verdict(db: sqlite3.Connection, conversation: str, turn: int, verdict:
     )
 
 
+def delete_verdict(db: sqlite3.Connection, id: str) -> None:
+    """Delete a verdict, if it exists."""
+    db.execute("DELETE FROM verdict WHERE id = ?", (id,))
+
+
 def write_judge_call(db: sqlite3.Connection, key: str, call: JudgeCall) -> None:
     """Store a judge call under its cache key."""
     db.execute("INSERT OR REPLACE INTO game VALUES (?, ?)", (key, canonical(to_json(call))))

@@ -89,6 +89,13 @@ def cast_vote(
     return talk.vote(Vote(conversation=conversation, turn=turn, choice=choice, shown=shown, **options))
 
 
+def withdraw_vote(
+    talk: Session, conversation: Conversation, turn: int, shown: tuple[int, ...], **options: Any
+) -> None:
+    """Withdraw a vote."""
+    talk.withdraw_vote(Vote(conversation=conversation, turn=turn, choice="tie", shown=shown, **options))
+
+
 def own_words(request: Request) -> str:
     """Return an answer that depends on whether the lane uses an adapter."""
     return "Mine." if request.prompt.adapter else "Other."

@@ -15,10 +15,11 @@ from playground.engine.scripted import ScriptedEngine
 from playground.judging.reference import occurs
 from playground.judging.votes import Choice
 from playground.rubrics.candidates import candidate, holds
+from playground.scoreboard.entries import collect_verdicts
 from playground.secret import Secret
 from playground.store import UNJUDGED
 from playground.types import Conversation, InputError, Request, Verdict, to_json, verdict_from_json
-from tests.helpers.judging import cast_vote, chat, judge_by_rule, session
+from tests.helpers.judging import cast_vote, chat, judge_by_rule, session, withdraw_vote
 
 # --- Votes ----------------------------------------------------------------------------------------
 
@@ -59,11 +60,31 @@ def test_a_blind_vote_can_be_changed_while_names_are_hidden_and_stands_from_then
     conversation = chat(talk, "One?")
     cast_vote(talk, conversation, 0, "A", shown=(0, 1), by="one", blind=True)
     cast_vote(talk, conversation, 0, "B", shown=(0, 1), by="one", blind=True)
-    with pytest.raises(InputError, match="Your blind vote on these answers cannot be changed"):
+    with pytest.raises(InputError, match="Your blind vote on these answers is final"):
         cast_vote(talk, conversation, 0, "A", shown=(0, 1), by="one")
+    with pytest.raises(InputError, match="Your blind vote on these answers is final"):
+        withdraw_vote(talk, conversation, 0, shown=(0, 1), by="one")
     cast_vote(talk, conversation, 0, "A", shown=(0, 1), by="two")
     votes = {verdict.by: (verdict.winner, verdict.blind) for verdict in talk.verdicts(conversation)[0]}
     assert votes == {"one": (1, True), "two": (0, False)}
+
+
+def test_a_withdrawn_vote_leaves_nothing_on_record_and_counts_nowhere(tmp_path: Path) -> None:
+    talk = session(tmp_path)
+    conversation = chat(talk, "One?", "Two?")
+    cast_vote(talk, conversation, 0, "A", shown=(0, 1), by="one", blind=True)
+    other = cast_vote(talk, conversation, 0, "B", shown=(0, 1), by="two")
+    later = cast_vote(talk, conversation, 1, "tie", shown=(0, 1), by="one")
+    withdraw_vote(talk, conversation, 0, shown=(1, 0), by="one", blind=True)
+    assert talk.verdicts(conversation) == ((other,), (later,))
+    again = session(tmp_path)
+    assert [turn.verdicts for turn in again.load(conversation.id).turns] == [(other,), (later,)]
+    assert [entry.verdict for entry in collect_verdicts(again.list_judged())] == [other, later]
+    withdraw_vote(talk, conversation, 0, shown=(0, 1), by="one", blind=True)  # there is none any more
+    open_vote = cast_vote(talk, conversation, 0, "tie", shown=(0, 1), by="one")
+    assert not open_vote.blind, "a withdrawn blind vote is not final"
+    withdraw_vote(talk, conversation, 0, shown=(0, 1), by="one")
+    assert talk.verdicts(conversation)[0] == (other,)
 
 
 @pytest.mark.parametrize(

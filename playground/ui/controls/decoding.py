@@ -68,10 +68,7 @@ PRESETS: Mapping[str, Mapping[str, float]] = {
     "T 1.0": {"temperature": 1.0, "top_p": 1.0, "repetition_penalty": 1.0, "top_k": 0, "min_p": 0.0},
 }
 OWN = "Custom"
-SOURCES = (
-    "Penalty 1.15: for base models (arXiv 2405.19874). T 0.7: MT-Bench's setting for writing tasks "
-    "(arXiv 2306.05685). T 1.0: the model's unmodified distribution. T 0.5: between greedy and T 1.0."
-)
+SOURCES = "penalty 1.15 for base models (arXiv 2405.19874), T 0.7 for writing (MT-Bench), T 1.0 unmodified"
 """Help text explaining where the presets' values come from."""
 
 
@@ -150,6 +147,7 @@ class DecodingControls:
         self._by_name["new_seed"] = gr.Checkbox(
             False,
             label=PARAMETERS["new_seed"].label,
+            info=PARAMETERS["new_seed"].about,
             min_width=150,
             elem_id=f"new-seed{self.suffix}",
             elem_classes="control check",

@@ -1,6 +1,6 @@
 """Keyboard shortcuts: their keys and buttons, and the list of shortcuts shown in a dialog.
 
-Plain data, independent of Gradio. Letter keys are pressed together with Alt. Combinations that open a browser
+Plain data, independent of Gradio. All keys are pressed together with Alt. Combinations that open a browser
 menu are not used. A shortcut clicks the actual button, so it has no effect while that button is disabled.
 """
 
@@ -29,6 +29,15 @@ class Shortcut:
     """CSS selector of the button to click; "" if the shortcut only moves the focus."""
     focus: str = ""
     """CSS selector of the element to focus; "" if the shortcut clicks a button."""
+    shift: bool = False
+    """Whether Shift is pressed, too."""
+    outside: bool = False
+    """Whether the shortcut has no effect while a field has the focus."""
+
+    @property
+    def keys(self) -> str:
+        """The combination of keys, such as "Alt+M"."""
+        return f"Alt+{'Shift+' if self.shift else ''}{self.label}"
 
 
 def _assign(letter: str, action: str, click: str = "", focus: str = "") -> Shortcut:
@@ -45,6 +54,12 @@ GROUPS: dict[str, tuple[Shortcut, ...]] = {
         _assign("C", "Compare two answers", "#differences"),
         _assign("J", "Judge the answers", "#open-judge"),
     ),
+    "Votes (outside text boxes; press again to withdraw)": tuple(
+        Shortcut(key=f"Digit{key}", label=str(key), action=action, click=f"#vote-{key}", outside=True)
+        for key, action in enumerate(
+            ("The first answer is better", "The second answer is better", "Tie", "Both answers are bad"), 1
+        )
+    ),
     "Probes": (
         _assign("P", "Choose a probe", "#probes"),
         _assign("G", "Send its next message", "#probe-next"),
@@ -54,6 +69,7 @@ GROUPS: dict[str, tuple[Shortcut, ...]] = {
     "Lanes": (
         *(
             Shortcut(
+                shift=True,
                 key=f"Digit{lane + 1}",
                 label=str(lane + 1),
                 action=f"Focus lane {lane_letter(lane)}: arrow keys scroll, Tab moves to its buttons",
@@ -76,8 +92,7 @@ ALWAYS = (
     ("Enter", "Send the message"),
     ("Shift+Enter", "Insert a line break"),
     ("Ctrl+Enter", "Send from anywhere on the page"),
-    ("Esc", "Close the dialog, show all lanes again, or stop all lanes"),
-    ("1 to 4", "Vote on two answers"),
+    ("Esc", "Close the list or dialog, show all lanes again, stop all lanes, or leave the message box"),
     ("?", "Show the keyboard shortcuts"),
 )
 """Shortcuts without Alt, which are handled by a11y.js."""
@@ -87,7 +102,7 @@ def render_list() -> str:
     """Render the list of shortcuts as HTML."""
     parts = [_render_table("Always", ALWAYS)]
     for name, group in GROUPS.items():
-        parts.append(_render_table(name, [(f"Alt+{each.label}", each.action) for each in group]))
+        parts.append(_render_table(name, [(each.keys, each.action) for each in group]))
     note = (
         "On a Mac, press Option instead of Alt; in a text box, Option with a letter types as usual. "
         "To reach everything else, press Tab, and activate it with Enter or the space bar."
@@ -109,7 +124,14 @@ def _render_keys(keys: str) -> str:
 def render_script() -> str:
     """Return a JavaScript statement that passes the shortcuts to a11y.js."""
     rows = [
-        {"key": each.key, "shown": f"Alt+{each.label}", "click": each.click, "focus": each.focus}
+        {
+            "key": each.key,
+            "shift": each.shift,
+            "outside": each.outside,
+            "shown": each.keys,
+            "click": each.click,
+            "focus": each.focus,
+        }
         for group in GROUPS.values()
         for each in group
     ]

@@ -42,19 +42,26 @@ def choice_of(verdict: Verdict, pair: tuple[int, int]) -> Choice:
     return "tie" if verdict.outcome == "tie" else "both-bad"
 
 
-def render_vote_status(chosen: str | None, blind: bool, locked: bool) -> str:
-    """Render the text before the vote buttons.
+VOTE_STATUS = {
+    "open": "Which is better?",
+    "cast": "Your vote",
+    "blind": "Your vote (final after Reveal)",
+    "locked": "Your blind vote (final)",
+}
+"""Texts before the vote buttons, by the state of the user's vote."""
+
+
+def render_vote_status(cast: bool, blind: bool, locked: bool) -> str:
+    """Render the text before the vote buttons, as wide as the longest one, so that the buttons stay in place.
 
     Args:
-        chosen: label of the user's vote; None if the user has not voted.
+        cast: whether the user has voted.
         blind: whether the lanes' names are hidden.
         locked: whether the vote can no longer be changed.
     """
-    if locked:
-        return f"<p>Your blind vote: <b>{escape(chosen or '')}</b></p>"
-    if chosen:
-        return "<p>Your vote (can be changed until you reveal)</p>" if blind else "<p>Your vote</p>"
-    return "<p>Which is better?</p>"
+    now = "locked" if locked else "open" if not cast else "blind" if blind else "cast"
+    reserved = "".join(f'<span aria-hidden="true">{text}</span>' for text in VOTE_STATUS.values())
+    return f"<p><span>{VOTE_STATUS[now]}</span>{reserved}</p>"
 
 
 def _render_vote(verdict: Verdict, lane: int, own: bool) -> str:

@@ -196,11 +196,11 @@ class ConversationView:
         return {self.box: "", **self.actions.draw(state), **self.lanes.draw_meters(state, values)}
 
     def on_history(self, state: PageState, id: str | None) -> Updates:
-        """Open a recorded conversation."""
+        """Open a recorded conversation. Gradio also sends the value when the focus leaves the list."""
 
         def act() -> Updates:
-            if not id:
-                raise InputError("That conversation is not in the list: choose one that is.")
+            if not id or (id == state.conversation and state.branch is None):
+                return {self.box: gr.skip()}
             known = check_characters(str(id), "The conversation's name")
             self.controller.conversations.open(state, known)
             return self.draw_opened(state)

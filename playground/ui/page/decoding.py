@@ -43,6 +43,7 @@ class Decoding:
         self.linked = gr.Checkbox(
             True,
             label="Same in all lanes",
+            info="clear it to set the decoding of each lane in its Set up",
             min_width=150,
             elem_id="linked",
             elem_classes="control check",

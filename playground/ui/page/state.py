@@ -37,6 +37,8 @@ class VotingState:
     """Fallback voter id for browsers that send no voter cookie."""
     pair: tuple[int, int] = (0, 1)
     """The two lanes being compared."""
+    drawn: str | None = None
+    """The vote that the page shows as cast on these two lanes; None if it shows none."""
 
 
 @dataclass

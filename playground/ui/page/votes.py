@@ -82,11 +82,15 @@ class Votes:
     # --- Handlers ---------------------------------------------------------------------------------
 
     def on_vote(self, choice: Choice) -> Callable[[PageState], Updates]:
-        """Return the handler for a vote button."""
+        """Return the handler for a vote button. The button of the vote that is cast withdraws it."""
 
         def handler(state: PageState) -> Updates:
             try:
-                self.cast(state, choice)
+                # What counts is what the page shows: the record may have been changed in another tab.
+                if state.voting.drawn == choice:
+                    self.withdraw(state)
+                else:
+                    self.cast(state, choice)
                 return {**self._draw_marks(state), **self.draw(state)}
             except Exception as error:
                 warn(error)
@@ -113,13 +117,27 @@ class Votes:
         Raises:
             InputError: there is nothing to vote on, or a blind vote can no longer be changed.
         """
+        vote = self._vote(state, choice)
+        verdict = self.controller.session.vote(vote)
+        state.own.add(vote.conversation.id)
+        return verdict
+
+    def withdraw(self, state: PageState) -> None:
+        """Delete the vote on the last turn that the page shows as cast.
+
+        Raises:
+            InputError: there is nothing to vote on, or a blind vote can no longer be changed.
+        """
+        self.controller.session.withdraw_vote(self._vote(state, "tie"))  # applies to any choice
+
+    def _vote(self, state: PageState, choice: Choice) -> Vote:
         conversation = self.controller.conversations.current(state)
         pairs = _pairs(state, conversation) if conversation and not state.streaming else []
         if conversation is None or not pairs:
             raise InputError(
                 "Voting needs two finished answers: wait until both are done, or send a message."
             )
-        vote = Vote(
+        return Vote(
             conversation=conversation,
             turn=len(conversation.turns) - 1,
             choice=choice,
@@ -127,9 +145,6 @@ class Votes:
             by=self.voter(state),
             blind=state.blind,
         )
-        verdict = self.controller.session.vote(vote)
-        state.own.add(conversation.id)
-        return verdict
 
     # --- Drawing ----------------------------------------------------------------------------------
 
@@ -149,25 +164,24 @@ class Votes:
         conversation = None if streaming else self.controller.conversations.current(state)
         pairs = _pairs(state, conversation) if conversation else []
         if conversation is None or not pairs:
+            state.voting.drawn = None
             return {self.row: gr.update(visible=False)}
         pair = _chosen_pair(state, pairs)
         cast = self._own_vote(state, conversation, pair)
         locked = cast is not None and cast.blind and not state.blind
         one, other = (lane_letter(lane) for lane in pair)
         labels = dict(zip(CHOICES, (f"{one} better", f"{other} better", "Tie", "Both bad"), strict=True))
-        chosen = html_verdicts.choice_of(cast, pair) if cast else None
+        chosen = state.voting.drawn = html_verdicts.choice_of(cast, pair) if cast else None
         updates: Updates = {
             self.row: gr.update(visible=True),
             self.pair: gr.update(
                 choices=[_name_pair(each) for each in pairs], value=_name_pair(pair), visible=len(pairs) > 1
             ),
-            self.status: html_verdicts.render_vote_status(
-                labels[chosen] if chosen else None, state.blind, locked
-            ),
+            self.status: html_verdicts.render_vote_status(chosen is not None, state.blind, locked),
         }
         for choice, button in self.buttons.items():
             classes = ["chosen"] if choice == chosen else []
-            updates[button] = gr.update(value=labels[choice], visible=not locked, elem_classes=classes)
+            updates[button] = gr.update(value=labels[choice], interactive=not locked, elem_classes=classes)
         return updates
 
     def _own_vote(

@@ -28,8 +28,20 @@ STYLE_SHEETS = (
     *("dialogs", "compare", "probes", "judging", "model", "a11y"),
 )
 """Names of the style sheets, in the order in which later rules override earlier ones."""
-SCRIPTS = ("store", "view", "folds", "layout", "scroll", "draft", "votes", "address", "a11y")
-"""Names of the scripts that run in the browser, in their order. `store` is used by the others."""
+SCRIPTS = (
+    "store",
+    "view",
+    "folds",
+    "layout",
+    "scroll",
+    "draft",
+    "votes",
+    "address",
+    "focus",
+    "hints",
+    "a11y",
+)
+"""Names of the scripts that run in the browser, in their order. `store` and `focus` are used by others."""
 PEOPLE_AT_ONCE = 64
 """Maximum number of concurrent streams. Each stream occupies a worker thread from time to time."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")

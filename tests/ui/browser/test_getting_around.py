@@ -67,6 +67,13 @@ def test_no_rule_of_accessibility_is_broken(person: Person, scheme: Literal["lig
     page.hover("#live-0 .turn")
     expect(page.locator("#live-0 .acts").last).to_have_css("opacity", "1")
     faultless(page, "a conversation")
+    page.focus("#mode input")
+    expect(page.locator("#mode [role=listbox]")).to_be_visible()
+    faultless(page, "a list open")
+    page.keyboard.press("Escape")
+    page.click("#vote-2")
+    expect(page.locator("#vote-2")).to_have_attribute("aria-pressed", "true")
+    faultless(page, "a vote")
     page.click("#setup-0")
     dialog = page.locator(".dialog:visible")
     for opener in SHEETS:
@@ -75,6 +82,15 @@ def test_no_rule_of_accessibility_is_broken(person: Person, scheme: Literal["lig
         faultless(page, opener)
         page.keyboard.press("Escape")
         expect(dialog).to_have_count(0)
+    page.click("#blind")
+    expect(person.asked).to_have_count(0)
+    person.ask(QUESTION)
+    page.click("#vote-1")
+    expect(page.locator("#vote-1")).to_have_attribute("aria-pressed", "true")
+    faultless(page, "a blind vote")
+    page.click("#blind")
+    expect(page.locator("#vote-1")).to_be_disabled()
+    faultless(page, "a final vote")
 
 
 def test_an_answer_is_reported_once_when_it_has_ended(person: Person) -> None:
@@ -119,7 +135,7 @@ def test_a_conversation_is_led_by_keys_alone(person: Person) -> None:
     page.keyboard.press("Control+Enter")
     expect(person.asked).to_have_count(1)
     person.finished()
-    page.keyboard.press("Alt+2")
+    page.keyboard.press("Alt+Shift+2")
     focused(page, "chat-1")
     page.keyboard.press("Alt+r")
     expect(page.locator("#live-0 .version")).to_have_text("2/2")
@@ -143,7 +159,7 @@ def test_a_conversation_is_led_by_keys_alone(person: Person) -> None:
 def test_keys_are_listed_and_none_of_them_is_typed_or_taken_twice(person: Person) -> None:
     page = person.page
     shortcuts = [each for group in GROUPS.values() for each in group]
-    assert len({each.key for each in shortcuts}) == len(shortcuts)
+    assert len({each.keys for each in shortcuts}) == len(shortcuts)
     assert not {each.label for each in shortcuts} & set("DEFSBTHV"), "browsers have these"
     config = page.request.get(f"{person.url}config").json()
     ids = {part["props"].get("elem_id") for part in config["components"]}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from playground.store import Store
 from playground.types import Verdict
@@ -15,6 +16,11 @@ from tests.helpers.browsing import QUESTION, App, Person, StartApp
 pytestmark = pytest.mark.browser
 
 ROW = "#votes"
+PLACES = """() => [...document.querySelectorAll("#actions button")].map((button) => {
+    const { x, y, width, height } = button.getBoundingClientRect();
+    return [button.id, x, y, width, height];
+})"""
+"""Where the buttons of the row are."""
 
 
 def votes(app: App, id: str) -> list[Verdict]:
@@ -30,6 +36,15 @@ def chosen(person: Person) -> Locator:
     return person.page.locator(f"{ROW} button.chosen")
 
 
+def status(person: Person) -> Locator:
+    """The text before the vote buttons; the others are there for their width."""
+    return person.page.locator("#vote-said p > span:not([aria-hidden])")
+
+
+def focused(page: Page, id: str) -> None:
+    page.wait_for_function("(id) => document.activeElement.closest('[id]')?.id === id", arg=id, polling=50)
+
+
 def scores(person: Person) -> Locator:
     person.page.click("#open-scores")
     body = person.page.locator("#scores-body")
@@ -41,7 +56,7 @@ def test_a_vote_by_click_is_seen_kept_and_can_be_changed(app: App, person: Perso
     person.short()
     expect(person.page.locator(ROW)).to_have_count(0)
     person.ask(QUESTION)
-    expect(person.page.locator("#vote-said")).to_have_text("Which is better?")
+    expect(status(person)).to_have_text("Which is better?")
     person.page.click("#vote-1")
     expect(chosen(person)).to_have_text("A better")
     for lane in (0, 1):
@@ -61,27 +76,66 @@ def test_a_vote_by_click_is_seen_kept_and_can_be_changed(app: App, person: Perso
     expect(marks(person, 0)).to_have_text("Your vote: both bad")
 
 
-def test_keys_vote_and_leave_what_is_typed(app: App, person: Person) -> None:
+def test_alt_and_a_digit_votes_outside_fields_and_a_bare_digit_never(app: App, person: Person) -> None:
+    page = person.page
     person.short()
     person.ask(QUESTION)
-    expect(person.page.locator("#vote-said")).to_be_visible()
-    person.page.press("#message textarea", "2")
+    expect(status(person)).to_have_text("Which is better?")
+    expect(page.locator("#vote-2")).to_have_attribute("aria-keyshortcuts", "Alt+2")
+    page.focus("#message textarea")
+    page.keyboard.type("3")
+    page.keyboard.press("Alt+1")
+    page.keyboard.press("Escape")  # leaves the message box
+    focused(page, "vote-1")
+    page.keyboard.press("4")
+    page.keyboard.press("Alt+2")
     expect(chosen(person)).to_have_text("B better")
-    assert person.typed == ""
-    person.page.locator("#message textarea").press_sequentially("3 times 4?")
-    person.page.wait_for_timeout(900)  # longer than a digit alone waits
-    assert person.typed == "3 times 4?"
-    expect(chosen(person)).to_have_text("B better")
-    person.page.evaluate("document.activeElement.blur()")
-    person.page.keyboard.press("3")
-    expect(chosen(person)).to_have_text("Tie")
-    assert person.typed == "3 times 4?"
-    person.page.click("#open-scores")
-    expect(person.page.locator("#scores-body")).to_be_visible()
-    person.page.keyboard.press("1")
-    person.page.keyboard.press("Escape")
-    expect(person.page.locator("#scores-body")).to_have_count(0)
-    assert votes(app, person.conversation)[0].outcome == "tie", "no vote is taken behind a dialog"
+    assert [vote.winner for vote in votes(app, person.conversation)] == [1]
+    assert person.typed == "3"
+    focused(page, "vote-1")
+    page.click("#open-scores")
+    expect(page.locator("#scores-body")).to_be_visible()
+    page.keyboard.press("Alt+1")
+    page.keyboard.press("Escape")
+    expect(page.locator("#scores-body")).to_have_count(0)
+    page.keyboard.press("Alt+Shift+2")
+    focused(page, "chat-1")
+    page.keyboard.press("Alt+2")
+    expect(chosen(person)).to_have_count(0)
+    assert votes(app, person.conversation) == [], "withdrawn by its key, and no vote behind a dialog"
+    expect(scores(person)).to_contain_text("No results yet")
+
+
+def test_voting_withdrawing_and_revealing_move_no_button(app: App, person: Person) -> None:
+    page = person.page
+    person.short()
+    places: Callable[[], list[list[object]]] = lambda: page.evaluate(PLACES)  # noqa: E731
+    for blind in (False, True):
+        if blind:
+            page.click("#blind")
+            expect(person.asked).to_have_count(0)
+        person.ask(QUESTION)
+        expect(status(person)).to_have_text("Which is better?")
+        page.click("#message textarea")
+        before = places()
+        assert len(before) == 9
+        page.dblclick("#vote-2")
+        expect(chosen(person)).to_have_text("B better")
+        expect(marks(person, 0)).to_have_count(1)
+        assert places() == before
+        assert [vote.winner for vote in votes(app, person.conversation)] == [1], "a double click is one vote"
+        page.click("#vote-2")
+        expect(chosen(person)).to_have_count(0)
+        expect(marks(person, 0)).to_have_count(0)
+        assert places() == before
+        assert votes(app, person.conversation) == []
+        page.click("#vote-4")
+        expect(status(person)).to_have_text("Your vote (final after Reveal)" if blind else "Your vote")
+        expect(chosen(person)).to_have_text("Both bad")
+        assert places() == before
+    page.click("#blind")
+    expect(status(person)).to_have_text("Your blind vote (final)")
+    assert places() == before
 
 
 def test_a_blind_vote_stands_once_the_names_are_shown(app: App, person: Person) -> None:
@@ -92,7 +146,7 @@ def test_a_blind_vote_stands_once_the_names_are_shown(app: App, person: Person) 
     expect(person.page.locator("#vote-said")).to_be_visible()
     person.page.click("#vote-2")
     expect(chosen(person)).to_have_text("B better")
-    expect(person.page.locator("#vote-said")).to_have_text("Your vote (can be changed until you reveal)")
+    expect(status(person)).to_have_text("Your vote (final after Reveal)")
     person.page.click("#vote-1")
     expect(chosen(person)).to_have_text("A better")
     body = scores(person)
@@ -101,17 +155,16 @@ def test_a_blind_vote_stands_once_the_names_are_shown(app: App, person: Person) 
     id = person.conversation
 
     person.page.click("#blind")
-    expect(person.page.locator("#vote-said")).to_have_text("Your blind vote: A better")
-    expect(person.page.locator("#vote-1")).to_have_count(0)
+    expect(status(person)).to_have_text("Your blind vote (final)")
+    expect(chosen(person)).to_have_text("A better")
+    for button in person.page.locator("#votes button").all():
+        expect(button).to_be_disabled()
     expect(marks(person, 0)).to_have_text("Your vote, blind: A better")
     [vote] = votes(app, id)
     assert (vote.winner, vote.blind) == (0, True)
-    person.page.locator("#message textarea").focus()
-    person.page.keyboard.press("2")
-    person.page.wait_for_timeout(900)
-    assert votes(app, id) == [vote]
-    person.type("")
+    person.page.keyboard.press("Alt+2")
     person.ask("And an ant?")
+    assert votes(app, id) == [vote]
     expect(person.page.locator("#vote-said")).to_be_visible()
     person.page.click("#vote-3")
     expect(chosen(person)).to_have_text("Tie")

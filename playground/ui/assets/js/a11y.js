@@ -1,68 +1,12 @@
-// Keyboard shortcuts, focus handling, and announcements for screen readers.
+// Keyboard shortcuts, drop-down lists, and announcements for screen readers.
 (() => {
-  const visible = (element) => element && element.getClientRects().length > 0;
-  const dialogs = () => [...document.querySelectorAll(".dialog")].filter(visible);
-  const CONTROLS = "button, input, textarea, select, summary, a[href], [tabindex]";
-  const controls = (within) =>
-    [...within.querySelectorAll(CONTROLS)].filter((each) => visible(each) && !each.disabled && each.tabIndex >= 0);
-
-  // --- Dialogs: trap the focus while one is open, and restore it afterwards -----------------------
-
-  let pressed = null;
-  const press = ({ target }) => {
-    const element = target.closest?.(CONTROLS);
-    if (!element) return;
-    // The element may be re-rendered in the meantime, so the ids of its ancestors are stored too.
-    const places = [];
-    for (let place = element; place; place = place.parentElement) if (place.id) places.push(place.id);
-    pressed = { element, places };
-  };
-  addEventListener("pointerdown", press, true);
-  addEventListener("keydown", press, true);
-  const back = ({ element, places } = {}) => {
-    if (element?.isConnected && visible(element) && !element.disabled) return element.focus();
-    for (const place of places ?? []) {
-      const there = document.getElementById(place);
-      const control = there && (there.matches(CONTROLS) ? there : controls(there)[0]);
-      if (visible(control) && !control.closest(".dialog")) return control.focus();
-    }
-    document.querySelector("#message textarea")?.focus();
-  };
-
-  let shown = [];
-  const follow = () => {
-    const now = dialogs();
-    for (const dialog of now) {
-      if (shown.some((each) => each.dialog === dialog)) continue;
-      shown.push({ dialog, opener: pressed });
-      dialog.setAttribute("role", "dialog");
-      dialog.setAttribute("aria-modal", "true");
-      dialog.setAttribute("aria-label", dialog.querySelector("h2")?.textContent ?? "");
-      dialog.tabIndex = -1;
-      if (!dialog.contains(document.activeElement)) dialog.focus();
-    }
-    const gone = shown.filter(({ dialog }) => !now.includes(dialog));
-    shown = shown.filter(({ dialog }) => now.includes(dialog));
-    const lost = document.activeElement === document.body || !visible(document.activeElement);
-    if (gone.length && lost) back(gone.at(-1).opener);
-  };
-
-  const stay = (event) => {
-    const dialog = shown.at(-1)?.dialog;
-    if (event.key !== "Tab" || !dialog) return;
-    const all = controls(dialog);
-    const at = all.indexOf(document.activeElement);
-    const inside = dialog.contains(document.activeElement);
-    const wrapped = event.shiftKey ? at <= 0 : at === all.length - 1 || !inside;
-    if (!all.length || !wrapped) return;
-    event.preventDefault();
-    all.at(event.shiftKey ? -1 : 0).focus();
-  };
+  const { visible, controls, dialogs, stay } = window.tandemFocus;
 
   // --- Keys --------------------------------------------------------------------------------------
 
   const mac = /Mac|iPhone|iPad/.test(navigator.platform);
-  const typing = (target) => target.matches?.("input:not([type=checkbox], [type=range]), textarea, select");
+  const field = (target) => target.matches?.("input, textarea, select, [contenteditable]");
+  const typing = (target) => field(target) && !target.matches("[type=checkbox], [type=range]");
   const click = (selector) => {
     const button = document.querySelector(selector);
     if (!visible(button) || button.disabled) return false;
@@ -71,38 +15,58 @@
   };
   // A lane of aligned turns is higher than the window, so focusing it must not scroll to it.
   const focusOn = (element) => element?.focus({ preventScroll: Boolean(element.closest("[data-layout=aligned]")) });
-  const withAlt = (event) => {
-    const { key } = event;
-    const code = /^[a-z]$/i.test(key) ? `Key${key.toUpperCase()}` : /^\d$/.test(key) ? `Digit${key}` : event.code;
-    return tandemKeys.find((each) => each.key === code);
+  const withAlt = ({ key, code, shiftKey }) => {
+    const place = /^[a-z]$/i.test(key) ? `Key${key.toUpperCase()}` : code;
+    return tandemKeys.find((each) => each.key === place && each.shift === shiftKey);
   };
-  addEventListener("keydown", (event) => {
-    stay(event);
+  const leave = () => {
+    const vote = document.querySelector("#votes button");
+    (visible(vote) && !vote.disabled ? vote : document.getElementById("chat-0"))?.focus();
+  };
+  const escape = (target) => {
+    if (target.matches?.("input[aria-expanded=true]")) return; // Esc closes the list
+    if (dialogs().length) controls(dialogs().at(-1)).find((each) => each.matches(".close"))?.click();
+    else if (!click("#stop") && target.closest?.("#message")) leave();
+  };
+  const handle = (event) => {
     if (event.defaultPrevented || event.isComposing) return;
     const { target, key } = event;
     const other = event.ctrlKey || event.metaKey;
-    const covered = dialogs().length > 0;
     if (key === "Escape") {
-      if (target.matches?.("input[aria-expanded=true]")) return; // Esc closes the dropdown's list
-      if (covered) controls(dialogs().at(-1)).find((each) => each.matches(".close"))?.click();
-      else click("#stop");
-    } else if (covered || event.repeat) {
+      escape(target);
+    } else if (dialogs().length || event.repeat) {
       return;
     } else if (key === "Enter" && other) {
       if (click("#send")) event.preventDefault();
     } else if (key === "?" && !other && !event.altKey && !typing(target)) {
       if (click("#keys")) event.preventDefault();
-    } else if (event.altKey && !other && !event.shiftKey && !event.getModifierState("AltGraph")) {
+    } else if (event.altKey && !other && !event.getModifierState("AltGraph")) {
       const found = withAlt(event);
-      if (!found || (mac && typing(target))) return;
+      if (!found || (mac && typing(target)) || (found.outside && field(target))) return;
       event.preventDefault();
       if (found.focus) focusOn(document.querySelector(found.focus));
-      else {
-        pressed = { element: document.querySelector(found.click), places: [] };
-        click(found.click);
-      }
+      else click(found.click);
     }
-  });
+  };
+  addEventListener("keydown", handle);
+
+  // Gradio's drop-down opens its list after every key, Tab and Shift included, even when the focus has left it by
+  // then. It is given only the keys that are for the list.
+  const OTHER = ["Tab", "Shift", "Control", "Alt", "AltGraph", "Meta", "CapsLock"];
+  addEventListener(
+    "keydown",
+    (event) => {
+      stay(event);
+      const { target, key } = event;
+      if (!target.matches?.("input[role=combobox]")) return;
+      const closed = key === "Escape" && target.getAttribute("aria-expanded") !== "true";
+      const ours = OTHER.includes(key) || /^F\d+$/.test(key) || event.altKey || event.ctrlKey || event.metaKey;
+      if (!ours && !closed) return;
+      event.stopImmediatePropagation();
+      handle(event);
+    },
+    true,
+  );
 
   // --- Labels and announcements ------------------------------------------------------------------
 
@@ -163,6 +127,11 @@
       set(button, "aria-keyshortcuts", shown);
     }
     for (const body of document.querySelectorAll(".dialog-body")) set(body, "tabindex", "0");
+    // Browsers add a list that scrolls to the Tab order; its input has the focus.
+    for (const list of document.querySelectorAll("ul[role=listbox]")) set(list, "tabindex", "-1");
+    for (const vote of document.querySelectorAll("#votes button")) {
+      set(vote, "aria-pressed", String(vote.classList.contains("chosen")));
+    }
   };
 
   let waiting = false;
@@ -173,7 +142,6 @@
       waiting = false;
       if (!said.isConnected && document.body) document.body.append(said);
       label();
-      follow();
     });
   };
   new MutationObserver(changed).observe(document.documentElement, {

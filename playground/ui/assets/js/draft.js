@@ -1,17 +1,61 @@
-// The unsent message: keep it across reloads, and count its tokens while it is typed.
+// The unsent message: keep it across reloads and when the server sets the box, and count its tokens.
 (() => {
   const { tandemKeep: keep, tandemKept: kept } = window;
+  const { get, set } = Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value");
+  let found = null;
+  const write = (text) => {
+    set.call(found, text);
+    found.setSelectionRange(text.length, text.length);
+    found.dispatchEvent(new Event("input", { bubbles: true }));
+  };
 
   // Keep unsent text across reloads, because the page reloads itself after a server restart.
   addEventListener("pagehide", () => {
     keep("tandem-draft", document.querySelector("#message textarea")?.value, "sessionStorage");
   });
-  const retype = (box) => {
+  const retype = () => {
     const text = kept("tandem-draft", "sessionStorage");
     keep("tandem-draft", "", "sessionStorage");
-    if (!text || box.value) return;
-    box.value = text;
-    box.dispatchEvent(new Event("input", { bubbles: true }));
+    if (text && !found.value) write(text);
+  };
+
+  // The server sets the box after Send (to nothing), Edit and Undo (to an earlier message). What was typed since
+  // then stays: "sent" is the text at the moment of the action, and what follows it is appended. A draft that
+  // Edit or Undo replaces comes back once the earlier message has been sent or left.
+  const SETS = "#send, #undo, #cancel-edit, .lane [data-act=edit]";
+  const REPLACES = "#undo, .lane [data-act=edit]";
+  let sent = null;
+  let given = "";
+  let draft = "";
+  const act = (replaces) => {
+    sent = found ? get.call(found) : null;
+    if (replaces && sent && sent !== given && !document.querySelector("#cancel-edit")) draft = sent;
+  };
+  addEventListener(
+    "click",
+    ({ target }) => {
+      if (target.closest?.(SETS)) act(Boolean(target.closest(REPLACES)));
+    },
+    true,
+  );
+  addEventListener(
+    "keydown",
+    ({ target, key, shiftKey }) => {
+      if (target === found && key === "Enter" && !shiftKey) act(false);
+    },
+    true,
+  );
+  const receive = (text) => {
+    const before = get.call(found);
+    set.call(found, text);
+    given = text;
+    const typed = sent === null ? "" : before.startsWith(sent) ? before.slice(sent.length) : before;
+    const after = text || !draft ? text + typed : typed ? `${draft}\n${typed}` : draft;
+    if (!text) draft = "";
+    sent = null;
+    // Gradio is still setting the value: tell it about the text afterwards.
+    if (after !== text) queueMicrotask(() => write(after));
+    else if (document.activeElement === found) found.setSelectionRange(text.length, text.length);
   };
 
   // Count the draft's tokens once the user pauses. While answers are streamed, nothing is counted: the page
@@ -27,12 +71,11 @@
     clearTimeout(timer);
     timer = setTimeout(count, PAUSE);
   }, true);
-
-  let found = null;
   new MutationObserver(() => {
     const box = document.querySelector("#message textarea");
     if (!box || box === found) return;
     found = box;
-    retype(box);
+    Object.defineProperty(box, "value", { configurable: true, get, set: receive });
+    retype();
   }).observe(document.documentElement, { childList: true, subtree: true });
 })();
