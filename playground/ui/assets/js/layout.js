@@ -73,6 +73,7 @@
     assign(grid, "--lane-top", `${head + highest(".meter-line") + 1}px`);
     assign(grid, "--lane-foot", `${highest(".foot")}px`);
     assign(grid, "--lanes-height", `${grid.clientHeight}px`);
+    dispatchEvent(new CustomEvent("tandem-measure"));
   };
   const contentHeight = (part) => part.querySelector(".html-container")?.offsetHeight ?? part.offsetHeight;
   const sizes = new ResizeObserver(measure);

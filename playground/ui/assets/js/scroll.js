@@ -16,7 +16,7 @@
   // --- The line being read ------------------------------------------------------------------------
 
   // Answers are re-rendered as they grow, so the line is stored as a path: lane, turn, and positions of the
-  // elements inside the turn. `top` is its distance from the upper edge of the scroller.
+  // elements inside the turn. `top` is its distance from the upper edge of the window.
   const NESTED = "article, div, details, ul, ol, blockquote, table, thead, tbody";
   const edgeOf = (scroller) => {
     const covered = scroller.id === "lanes" ? parseFloat(getComputedStyle(scroller).scrollPaddingTop) || 0 : 0;
@@ -38,14 +38,14 @@
       anchor.path.push(place);
       node = node.children[place];
     }
-    anchor.top = node.getBoundingClientRect().top - scroller.getBoundingClientRect().top;
+    anchor.top = node.getBoundingClientRect().top;
     return anchor;
   };
   const restore = (scroller, { lane, turn, path, top }) => {
     let node = document.getElementById(lane)?.querySelector(`.turn[data-turn="${turn}"]`);
     if (!node?.getClientRects().length) return;
     for (const place of path) node = node.children[place] ?? node;
-    const moved = node.getBoundingClientRect().top - scroller.getBoundingClientRect().top - top;
+    const moved = node.getBoundingClientRect().top - top;
     if (Math.abs(moved) > 0.5) scroller.scrollTop += moved;
   };
 
@@ -115,6 +115,7 @@
     lane.querySelector(".chat").focus({ preventScroll: true });
   }, true);
   addEventListener("tandem-conversation", followAll);
+  addEventListener("tandem-measure", keepAll);
 
   // In another layout, the same turn is at the upper edge, or the end is visible as before.
   addEventListener("tandem-layout", ({ detail: before }) => {
@@ -126,7 +127,7 @@
       state.anchor = null;
       if (read?.anchor) {
         const lane = scroller.closest(".lane")?.id ?? read.anchor.lane;
-        state.anchor = { lane, turn: read.anchor.turn, path: [], top: edgeOf(scroller) - scroller.getBoundingClientRect().top };
+        state.anchor = { lane, turn: read.anchor.turn, path: [], top: edgeOf(scroller) };
       }
       state.top = scroller.scrollTop;
       keep(scroller);
