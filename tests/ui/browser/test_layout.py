@@ -119,7 +119,7 @@ def test_what_is_being_read_does_not_move_while_answers_grow(person: Person, ali
     person.long()
     person.set_control("max-new-tokens", 300)
     person.ask(QUESTION)
-    assert scroller.evaluate(DISTANCE) <= 1, "the end is visible while nobody scrolls"
+    assert scroller.evaluate(DISTANCE) <= 1, "the end is visible unless the user scrolls"
 
     person.send("And of Japan?")
     expect(page.locator("#live-0 .bot.message")).to_be_visible()
