@@ -70,7 +70,9 @@ def _render_block(renderer: Any, tokens: Sequence[Token], at: int, options: Any,
 
 def _render_link(renderer: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
     address = reveal_plain(str(tokens[at].attrGet("href") or ""))
-    return f'<a href="{address}" title="{address}" target="_blank" rel="noopener noreferrer">'
+    title = reveal_plain(str(tokens[at].attrGet("title") or ""))
+    shown = f"{address} ({title})" if title else address
+    return f'<a href="{address}" title="{shown}" target="_blank" rel="noopener noreferrer">'
 
 
 def _render_table_start(renderer: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:

@@ -50,6 +50,10 @@ ENVIRONMENTS = re.compile(r"\\(begin|end)\{(?:aligned|gathered|gather\*?|multlin
 """Environments that latex2mathml does not know. They are rendered as ``align*``."""
 
 
+UNKNOWN = re.compile(r"\\[a-zA-Z]")
+"""Matches a command in the converted text, which the converter does not know."""
+
+
 @lru_cache(maxsize=1024)  # the formulas of an answer are rendered again with each update
 def render_formula(tex: str, source: str, display: bool) -> str:
     """Render a formula as MathML together with its hidden source; if it cannot be converted, as its source.
@@ -80,6 +84,9 @@ def convert_formula(tex: str, display: bool) -> str | None:
     try:
         tree = ElementTree.fromstring(convert(tex, display="block" if display else "inline"))
     except Exception:  # the converter raises many types, also IndexError and RecursionError, for invalid TeX
+        return None
+    # The converter writes unknown commands as text, and loses the braces around their arguments.
+    if any(UNKNOWN.search(element.text or "") for element in tree.iter()):
         return None
     # For an incomplete command, such as \\frac with one argument, the converter writes an incomplete element.
     if any(len(element) != CHILDREN.get(_name(element), len(element)) for element in tree.iter()):

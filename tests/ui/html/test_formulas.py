@@ -6,7 +6,7 @@ import html
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.ui.html.markdown import render_markdown
@@ -77,6 +77,20 @@ def test_no_backslash_of_tex_is_lost(text: str) -> None:
     assert shown.count("\\") >= text.count("\\") - len(re.findall(r"\\$", text))
 
 
+TEX = [r"\frac{1}{2}", "$", "$$", r"\(", r"\)", r"\[", r"\]", r"\alpha", r"\unknown{x}", r"\\", "{", "}"]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from([*TEX, "x", "1", " ", "\n", "^", "&", ",", "<", "a_b"]), max_size=30).map(
+        "".join
+    )
+)
+def test_all_of_a_text_with_formulas_can_be_read(text: str) -> None:
+    left = re.sub(r"<math.*?</math>|<button.*?</button>", "", render_markdown(text), flags=re.DOTALL)
+    assert "".join(html.unescape(ESCAPED.sub("", left)).split()) == "".join(text.split())
+
+
 @pytest.mark.parametrize(
     ("tex", "kept"),
     [
@@ -110,6 +124,8 @@ def test_commands_with_effects_beyond_the_formula_keep_their_content_only(tex: s
         "x" * (LONGEST_FORMULA + 1),
         "\x01",
         r"\text{<img src=x>}",
+        r"\unknown{a}{b}",
+        r"a + \unknown",
     ],
 )
 def test_what_cannot_be_converted_is_shown_as_tex(tex: str) -> None:
