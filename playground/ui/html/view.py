@@ -26,6 +26,16 @@ class ViewChoice:
 
 
 CHOICES = (
+    ViewChoice(name="theme", label="Theme", options=(("auto", "Auto"), ("light", "Light"), ("dark", "Dark"))),
+    ViewChoice(
+        name="density", label="Density", options=(("comfortable", "Comfortable"), ("compact", "Compact"))
+    ),
+    ViewChoice(
+        name="formulas",
+        label="Formulas",
+        options=(("typeset", "Typeset"), ("text", "As text")),
+        help="As text: TeX is shown as the model wrote it.",
+    ),
     ViewChoice(
         name="align",
         label="Align turns",

@@ -31,6 +31,7 @@ STYLE_SHEETS = (
 SCRIPTS = (
     "store",
     "view",
+    "theme",
     "folds",
     "layout",
     "scroll",
