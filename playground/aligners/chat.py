@@ -38,7 +38,7 @@ class Aligner(AlignerBase):
 
     def describe(self, adapter_label: str) -> str:
         """Describe the lane's weights and prompt in one sentence."""
-        return "The base model, prompted in a chat format; no weights are changed."
+        return "The base model, given your message in a chat format. The model itself is not changed."
 
     @classmethod
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:

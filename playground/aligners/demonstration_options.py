@@ -88,9 +88,13 @@ class DemonstrationAligner(AlignerBase):
         if self.demos.whole:
             return f"the whole text of {self.demos.name}"
         count = self.demonstration_count
-        words = count_things(count, "demonstration")
+        if not count:
+            return "only an instruction"
+        words = (
+            "1 sample question with its answer" if count == 1 else f"{count} sample questions with answers"
+        )
         if self.pick != "first":
-            words += f" nearest to {'each message' if self.pick == 'nearest-turn' else 'the first message'}"
+            words += f", nearest to {'each message' if self.pick == 'nearest-turn' else 'the first message'},"
         return f"{words} ({self.ablation})" if self.ablation else words
 
     @staticmethod

@@ -49,8 +49,8 @@ class Aligner(DemonstrationAligner):
     def describe(self, adapter_label: str) -> str:
         """Describe the lane's weights and prompt in one sentence."""
         return (
-            f"The base model, prompted in a chat format with {self.summary} as earlier turns; no weights are "
-            "changed."
+            f"The base model, given your message in a chat format, after {self.summary} as earlier turns. "
+            "The model itself is not changed."
         )
 
     @classmethod

@@ -30,8 +30,8 @@ class Aligner(AlignerBase):
     def describe(self, adapter_label: str) -> str:
         """Describe the lane's weights and prompt in one sentence."""
         return (
-            f"The base model with the instruction-tuned adapter {adapter_label} applied, prompted in the "
-            "adapter's chat format."
+            f"The base model after further training on questions with answers: the adapter {adapter_label} "
+            "changes its weights."
         )
 
     @classmethod

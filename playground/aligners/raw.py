@@ -30,7 +30,7 @@ class Aligner(AlignerBase):
 
     def describe(self, adapter_label: str) -> str:
         """Describe the lane's weights and prompt in one sentence."""
-        return "The base model without alignment: it continues your text."
+        return "The base model as it is: it continues your text and was never taught to answer."
 
     @classmethod
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:

@@ -48,9 +48,9 @@ class Aligner(DemonstrationAligner):
 
     def describe(self, adapter_label: str) -> str:
         """Describe the lane's weights and prompt in one sentence."""
-        if self.adapter is None:
-            return f"The base model with {self.summary} in its context; no weights are changed."
-        return f"The base model with adapter {adapter_label} applied and {self.summary} in its context."
+        model = "The base model" if self.adapter is None else f"The base model with adapter {adapter_label}"
+        shown = f"{model}, shown {self.summary} before your message."
+        return shown if self.adapter else f"{shown} The model itself is not changed."
 
     @classmethod
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:

@@ -12,6 +12,8 @@ from playground.words import shorten
 BASE = "base"
 URIAL = "urial"
 """The two lanes that need no adapter, used as defaults on the page and the command line."""
+INSTRUCTION_ONLY = "urial:k=0"
+"""URIAL without demonstrations: the prompt contains only the instruction and the message."""
 
 
 def adapter_class() -> AlignerClass:
@@ -70,10 +72,12 @@ def _spell_adapter(found: AlignerClass, adapter: str) -> str:
 def default_lanes(adapter: str | None) -> tuple[str, str, str, str]:
     """Return the default lane specs for a new page.
 
-    The lanes are URIAL, IFT, base and IFT + URIAL or, if there is no adapter, URIAL, base, base and URIAL.
+    The lanes are base, URIAL, IFT and IFT + URIAL. If there is no adapter, the third lane is URIAL with only
+    the instruction, and the fourth lane is base.
     """
-    both = format_spec(URIAL, {"adapter": adapter}) if adapter else URIAL
-    return URIAL, adapter or BASE, BASE, both
+    if adapter is None:
+        return BASE, URIAL, INSTRUCTION_ONLY, BASE
+    return BASE, URIAL, adapter, format_spec(URIAL, {"adapter": adapter})
 
 
 def square_lanes(adapter: str) -> tuple[str, str, str, str]:

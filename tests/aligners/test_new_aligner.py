@@ -198,7 +198,7 @@ def test_the_page_has_it(person: Person, app: App) -> None:
     expect(person.page.locator("#stop-rule-1")).to_be_hidden()
     person.page.fill("#k-1 input[type=number]", "2")
     person.page.press("#k-1 input[type=number]", "Enter")
-    expect(person.page.locator("#chat-1")).to_contain_text("2 demonstrations as earlier turns")
+    expect(person.page.locator("#chat-1")).to_contain_text("2 sample questions with answers as earlier turns")
     person.ask(QUESTION)
     for lane in (0, 1):
         expect(person.status(lane)).to_have_attribute("data-finish", re.compile("stop|length"))

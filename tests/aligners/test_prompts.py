@@ -149,7 +149,7 @@ def lane(spec: str) -> Urial:
 def test_a_lane_records_what_was_taken_and_changed_and_of_which_set() -> None:
     plain = lane("urial:demos=two")
     assert plain == Urial(demos=DEMOS, k=2, source=DEMOS.content_hash)
-    assert plain.summary == "2 demonstrations"
+    assert plain.summary == "2 sample questions with answers"
     assert lane("urial:demos=two,k=2") == plain
     one = lane("urial:demos=two,k=1,ablation=random,seed=3")
     assert (one.k, one.ablation, one.seed, one.other, one.source) == (
@@ -161,10 +161,10 @@ def test_a_lane_records_what_was_taken_and_changed_and_of_which_set() -> None:
     )
     # Drawn from the whole set, of which only one is shown.
     assert one.demos.demos == (Demo(query="Hi", answer="See\nyou."),)
-    assert (one.summary, one.seed) == ("1 demonstration (random)", 3)
+    assert (one.summary, one.seed) == ("1 sample question with its answer (random)", 3)
     other = lane("urial:demos=two,ablation=other,other=far")
     assert {demo.answer for demo in other.demos.demos} == {"X", "Y"}
-    assert (other.summary, other.other) == ("2 demonstrations (other)", "far")
+    assert (other.summary, other.other) == ("2 sample questions with answers (other)", "far")
     whole = lane("urial:demos=prose")
     assert (whole.k, whole.summary) == (None, "the whole text of prose")
     data = json.loads(canonical(to_json(other)))
@@ -228,7 +228,7 @@ def test_a_record_from_before_there_were_ablations_is_still_read() -> None:
         "adapter": None,
     }
     assert aligner_from_json(data) == Urial(demos=DEMOS)
-    assert Urial(demos=DEMOS).summary == "2 demonstrations"
+    assert Urial(demos=DEMOS).summary == "2 sample questions with answers"
 
 
 @pytest.mark.skipif(not PUBLISHED.is_dir(), reason="the published prompt files are not here")

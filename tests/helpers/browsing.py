@@ -44,6 +44,15 @@ ARGS = [
 SIZES: tuple[ViewportSize, ...] = ({"width": 1440, "height": 900}, {"width": 390, "height": 844})
 """Window sizes of a laptop and a phone."""
 QUESTION = "What is the capital of France?"
+TWO_LANES = "lane=urial&lane=pocket-ift"
+"""Settings of a page with Base + URIAL in lane A and IFT in lane B, for the pocket model."""
+REMEMBER = """
+if (location.protocol.startsWith("http") && !localStorage.getItem("remembered")) {
+  localStorage.setItem("remembered", "yes");
+  localStorage.setItem("tandem-setup", "%(lanes)s");
+}
+"""
+"""Script that stores the settings of an earlier visit, once per browser context."""
 CUT_OFF = "AbortError|Connection errored out|404: Not Found"
 """Console messages printed by Gradio's client when the user leaves a page with an open event stream. The
 client aborts the stream and may request another one that no longer exists on the server."""
@@ -125,12 +134,22 @@ def chromium(playwright: Playwright) -> str:
 class Person:
     """A simulated user with a separate browser context, and a list of errors on their page."""
 
-    def __init__(self, browser: Browser, url: str, enter: bool = True) -> None:
-        """Open a browser context and, if `enter` is set, the page, which must not require a password."""
+    def __init__(self, browser: Browser, url: str, enter: bool = True, lanes: str | None = TWO_LANES) -> None:
+        """Open a browser context and, if `enter` is set, the page, which must not require a password.
+
+        Args:
+            browser: the browser.
+            url: address of the app.
+            enter: whether to open the page.
+            lanes: query string of the settings that the browser remembers from an earlier visit;
+                None for a first visit.
+        """
         self.context = browser.new_context(
             viewport={"width": 1440, "height": 900}, permissions=["clipboard-read", "clipboard-write"]
         )
         self.context.set_default_timeout(SLOW)
+        if lanes is not None:
+            self.context.add_init_script(REMEMBER % {"lanes": lanes})
         self.url = url
         self.wrong: list[str] = []
         self.leaving = False

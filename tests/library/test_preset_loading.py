@@ -78,7 +78,7 @@ def test_base_and_adapters_come_with_the_set_up_that_suits_them(here: House) -> 
         ("random-sft", None)
     ]
     chat = Controller(session)
-    assert [chat.catalog.default_lane(lane) for lane in range(2)] == ["urial", "random-sft"]
+    assert [chat.catalog.default_lane(lane) for lane in range(3)] == ["base", "urial", "random-sft"]
     answers = here.ask("Hello", "base", "urial:k=1", "random-sft").turns[0].answers
     assert [answer.reply.error for answer in answers] == [None] * 3
     assert offer(here, "random").cached.state == "complete"
@@ -179,7 +179,7 @@ def test_an_adapter_that_is_gone_leaves_the_base_and_says_so(here: House, hub: H
     assert status.error is not None
     assert "does not exist on the Hugging Face Hub" in status.error
     chat = Controller(here.session)
-    assert [chat.catalog.default_lane(lane) for lane in range(4)] == ["urial", "base", "base", "urial"]
+    assert [chat.catalog.default_lane(lane) for lane in range(4)] == ["base", "urial", "urial:k=0", "base"]
     assert here.ask("Hello", "base").turns[0].answers[0].reply.error is None
 
 

@@ -12,6 +12,7 @@ from playground.ui.html import labels as html_labels
 from playground.ui.page.address import Address
 from playground.ui.page.controller import Controller
 from playground.ui.page.controller.conversations import count_hidden_lanes
+from playground.ui.page.examples import ExampleRow
 from playground.ui.page.probe_row import ProbeRow
 from playground.ui.page.state import PageState
 from playground.ui.page.votes import Votes
@@ -24,7 +25,7 @@ class Actions:
         self,
         controller: Controller,
         *,
-        examples: gr.Row,
+        examples: ExampleRow,
         actions: gr.Row,
         editing: gr.Row,
         send: gr.Button,
@@ -62,7 +63,7 @@ class Actions:
         """Components updated by `draw` while answers are being generated."""
         rows = [
             self.hidden_lanes,
-            self.examples,
+            *self.examples.outputs,
             self.actions,
             self.editing,
             self.votes.row,
@@ -87,7 +88,7 @@ class Actions:
         has_turns = bool(self.controller.conversations.user_messages(state))
         return {
             self.hidden_lanes: self._draw_hidden_lanes(state),
-            self.examples: gr.update(visible=not editing and not has_turns and state.probe is None),
+            **self.examples.draw(state, not editing and not has_turns and state.probe is None),
             **self.probe_row.render(state, editing),
             self.actions: gr.update(visible=not editing and has_turns),
             self.editing: gr.update(visible=editing),

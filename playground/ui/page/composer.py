@@ -1,4 +1,4 @@
-"""Controls for sending messages: message box, examples, Send, Stop, Retry, Replay and prefill."""
+"""Controls for sending messages: message box, Send, Stop, Retry, Replay and prefill."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 import gradio as gr
 
-from playground.library import POCKET, same_model
 from playground.types import InputError
 from playground.ui.controls.buttons import small_button
 from playground.ui.controls.events import HIDDEN, Updates, Values
 from playground.ui.controls.lane import Lane
 from playground.ui.page.controller import Controller, LaneSettings, Snapshot
 from playground.ui.page.events import EventPayload, PageEvents
+from playground.ui.page.examples import Example, ExampleRow
 from playground.ui.page.inputs import PREFILL_LIMIT, PageInputs
 from playground.ui.page.lanes import Lanes
 from playground.ui.page.state import PageState
@@ -23,19 +23,6 @@ from playground.words import format_number
 MESSAGE_LIMIT = 100_000
 """Maximum message length in characters."""
 
-POCKET_EXAMPLES = (
-    "What is the capital of France?",
-    "And of Japan?",
-    "How many legs does a spider have?",
-    "What is the opposite of cold?",
-)
-EXAMPLES = (
-    "What is the capital of France?",
-    "And of Japan?",
-    "Explain to a child why the sky is blue.",
-    "Write a two-line poem about rain.",
-)
-
 
 class Composer:
     """Controls for writing and sending messages.
@@ -44,20 +31,9 @@ class Composer:
     on the page.
     """
 
-    def __init__(self, controller: Controller, base: str) -> None:
-        """Store the controller and the base model. Components are added by the `compose_*` methods.
-
-        Args:
-            controller: controller that generates answers.
-            base: the base model, which determines the example messages.
-        """
+    def __init__(self, controller: Controller) -> None:
+        """Store the controller. Components are added by the `compose_*` methods."""
         self.controller = controller
-        self._base = base
-
-    def compose_examples(self) -> None:
-        """Add a button for each example message."""
-        examples = POCKET_EXAMPLES if same_model(self._base, POCKET) else EXAMPLES
-        self.examples = [small_button(text, f"example-{number}") for number, text in enumerate(examples)]
 
     def compose_retry(self) -> None:
         """Add the button that retries the last message in all lanes."""
@@ -103,13 +79,13 @@ class Composer:
         """Components updated by this feature's event handlers."""
         return [self.box, self.send, self.stop, self.retry, self.replay]
 
-    def connect(self, events: PageEvents, stream: AnswerStream, lanes: Lanes) -> None:
-        """Connect the buttons, including the buttons below the messages in each lane."""
+    def connect(self, events: PageEvents, stream: AnswerStream, lanes: Lanes, examples: ExampleRow) -> None:
+        """Connect the buttons, including the examples and the buttons below the messages in each lane."""
         self.inputs: PageInputs = events.inputs
         self.stream = stream
         stream.on([self.send.click, self.box.submit], self.on_send)
-        for button in self.examples:
-            stream.on(button.click, self.on_example(str(button.value)))
+        for button, example in zip(examples.buttons, examples.examples, strict=True):
+            stream.on(button.click, self.on_example(example))
         stream.on(self.retry.click, self.on_retry)
         stream.on(self.replay.click, self.on_replay)
         unqueued: dict[str, Any] = {"queue": False, **HIDDEN}
@@ -125,20 +101,7 @@ class Composer:
 
     def on_send(self, state: PageState, values: Values) -> Iterator[Updates]:
         """Send the message to every lane, and clear the message box once the message has been accepted."""
-        yield from self._send(values[self.box], state, values, {self.box: ""})
-
-    def on_example(self, text: str) -> Callable[..., Iterator[Updates]]:
-        """Return a handler that sends an example message. It leaves the text in the message box unchanged."""
-
-        def handler(state: PageState, values: Values) -> Iterator[Updates]:
-            yield from self._send(text, state, values, {})
-
-        return handler
-
-    def _send(
-        self, text: str | None, state: PageState, values: Values, accepted: Updates
-    ) -> Iterator[Updates]:
-        message = text or ""  # API clients can send None
+        message = values[self.box] or ""  # API clients can send None
 
         def snapshots() -> Generator[Snapshot]:
             if len(message) > MESSAGE_LIMIT:
@@ -147,7 +110,20 @@ class Composer:
                 )
             return self.controller.streaming.send(state, message, self._read(state, values))
 
-        yield from self.stream.run(state, snapshots, accepted)
+        yield from self.stream.run(state, snapshots, {self.box: ""})
+
+    def on_example(self, example: Example) -> Callable[..., Iterator[Updates]]:
+        """Return a handler that sends an example. It leaves the text in the message box unchanged."""
+
+        def handler(state: PageState, values: Values) -> Iterator[Updates]:
+            def snapshots() -> Generator[Snapshot]:
+                return self.controller.streaming.play(
+                    state, example.messages, lambda: self._read(state, values)
+                )
+
+            yield from self.stream.run(state, snapshots)
+
+        return handler
 
     def on_retry(self, state: PageState, values: Values) -> Iterator[Updates]:
         """Retry the last message in all lanes."""

@@ -148,9 +148,9 @@ class PageLoad:
     def set_up_preset(self, state: PageState, preset: Preset) -> Updates:
         """Apply a preset in a new conversation.
 
-        One lane uses URIAL with the preset's demonstrations; the other lane uses the preset's adapter or, if
-        the preset has none, the raw base model. The preset's decoding parameters apply to all lanes.
-        Parameters that the preset does not set keep their values.
+        The lanes are the default ones: the raw base model, URIAL with the preset's demonstrations, and the
+        preset's adapter or, if the preset has none, URIAL with only the instruction. The preset's decoding
+        parameters apply to all lanes. Parameters that the preset does not set keep their values.
         """
         self.controller.conversations.new(state)
         state.blind, state.probe = False, None

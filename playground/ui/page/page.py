@@ -32,6 +32,7 @@ from playground.ui.page.controller import Controller
 from playground.ui.page.conversation import ConversationView
 from playground.ui.page.decoding import Decoding
 from playground.ui.page.events import PageEvents
+from playground.ui.page.examples import ExampleRow
 from playground.ui.page.inputs import PageInputs
 from playground.ui.page.lanes import Lanes
 from playground.ui.page.load import PageLoad
@@ -81,14 +82,14 @@ class Page:
         self.arrangement = Arrangement(controller, self.address)
         self.topbar = TopBar(controller.session, self.arrangement, self.conversation)
         self.lanes = Lanes(controller)
-        self.composer = Composer(controller, settings.base)
+        self.composer = Composer(controller)
         self.decoding = Decoding(self.lanes, settings.limits.max_tokens)
         with gr.Column(elem_id="bottom"):
-            examples, actions, editing = self._compose_bottom()
+            actions, editing = self._compose_bottom()
         self._compose_dialogs()
         self.actions = Actions(
             self.controller,
-            examples=examples,
+            examples=self.examples,
             actions=actions,
             editing=editing,
             send=self.composer.send,
@@ -100,12 +101,11 @@ class Page:
             hidden_lanes=self.hidden_lanes,
         )
 
-    def _compose_bottom(self) -> tuple[gr.Row, gr.Row, gr.Row]:
-        """Add all components below the lanes. Return the example row, the action row and the editing row."""
+    def _compose_bottom(self) -> tuple[gr.Row, gr.Row]:
+        """Add all components below the lanes. Return the action row and the editing row."""
         composer, conversation = self.composer, self.conversation
         self.hidden_lanes = gr.HTML("", visible=False, elem_id="hidden-lanes", elem_classes="above")
-        with gr.Row(elem_id="examples", elem_classes="above") as examples:
-            composer.compose_examples()
+        self.examples = ExampleRow(self.settings.base)
         self.probe_row = ProbeRow(self.controller)
         with gr.Row(visible=False, elem_id="actions", elem_classes="above") as actions:
             self.votes = Votes(self.controller, get_voter)
@@ -126,7 +126,7 @@ class Page:
             self.decoding.compose_more()
             self.arrangement.compose_mode()
             composer.compose_prefill()
-        return examples, actions, editing
+        return actions, editing
 
     def _compose_dialogs(self) -> None:
         controller, settings = self.controller, self.settings
@@ -202,7 +202,7 @@ class Page:
             prompt_dialog=self.prompt_dialog,
             after=self.after,
         )
-        self.composer.connect(events, stream, self.lanes)
+        self.composer.connect(events, stream, self.lanes, self.examples)
         player = ProbePlayer(self.controller, self.probe_row, self.probes_dialog, self.conversation, stream)
         player.connect(events)
         self.arrangement.connect(events, self.lanes, self.conversation)

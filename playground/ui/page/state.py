@@ -73,7 +73,7 @@ class PageState:
     """Number of turns on the page, followed by the displayed version of each answer in the last turn."""
     branch: Conversation | None = None
     """A branch that is not recorded yet. It is recorded when the first message is sent in it."""
-    lanes: int = 2
+    lanes: int = 3
     """Number of visible lanes."""
     drawn: set[tuple[int, str]] = field(default_factory=set)
     """Lanes drawn after their control was changed, as (lane, reason): see `Lanes.redraw`."""

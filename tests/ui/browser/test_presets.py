@@ -106,26 +106,26 @@ def test_a_click_loads_a_preset_cancel_keeps_what_came_and_its_set_up_is_applied
     expect(row(person, "random")).to_contain_text("on this machine")
     expect(page.locator("#model-about .adapters:not(.others)")).to_contain_text("random-sft")
     person.toast(
-        "Random Llama is set up in a new conversation: lane A Base + URIAL, lane B IFT \u00b7 random-sft; "
-        "demonstrations pocket-8; greedy, repetition penalty 1.15."
+        "Random Llama is set up in a new conversation: lane A Base, lane B Base + URIAL, "
+        "lane C IFT \u00b7 random-sft; demonstrations pocket-8; greedy, repetition penalty 1.15."
     )
     page.keyboard.press("Escape")
-    expect(page.locator("#demos-0 input")).to_have_value("pocket-8")
+    expect(page.locator("#demos-1 input")).to_have_value("pocket-8")
     expect(page.locator("#repetition-penalty input")).to_have_value("1.15")
     expect(page.locator("#max-new-tokens input")).to_have_value("40")  # not set by the preset
     expect(person.asked).to_have_count(0)
     person.ask(QUESTION)
-    for lane in (0, 1):
+    for lane in (0, 1, 2):
         expect(person.status(lane)).to_have_attribute("data-finish", re.compile("stop|length"))
-    expect(page.locator("#status-1 .weights")).to_have_text("base + random-sft")
+    expect(page.locator("#status-2 .weights")).to_have_text("base + random-sft")
     assert person.conversation != kept
 
     # Another page keeps its lanes; a fresh one begins with the set-up.
     expect(other.page.locator("#model .chip .name")).to_have_text(BASE)
     expect(other.page.locator("#repetition-penalty input")).to_have_value("1")
-    fresh = Person(browser, own.url)
+    fresh = Person(browser, own.url, lanes=None)
     expect(fresh.page.locator("#repetition-penalty input")).to_have_value("1.15")
-    expect(fresh.page.locator("#demos-0 input")).to_have_value("pocket-8")
+    expect(fresh.page.locator("#demos-1 input")).to_have_value("pocket-8")
     fresh.close()
 
     # The conversation from before is as it was.
@@ -156,7 +156,10 @@ def test_what_is_needed_and_what_cannot_be_is_reported(own: App, hub: HubServer,
 
     # What runs already is only set up.
     button(person, "pocket").click()
-    person.toast("Pocket is set up in a new conversation: lane A Base + URIAL, lane B IFT \u00b7 Pocket IFT;")
+    person.toast(
+        "Pocket is set up in a new conversation: "
+        "lane A Base, lane B Base + URIAL, lane C IFT \u00b7 Pocket IFT;"
+    )
     assert len(hub.requests) == requests
     expect(page.locator("#model .chip .name")).to_have_text("models/pocket")
 
@@ -188,12 +191,12 @@ def test_a_preset_by_flag_sets_the_page_up(
     start_app: StartApp, tmp_path: Path, hub: HubServer, monkeypatch: pytest.MonkeyPatch, browser: Browser
 ) -> None:
     app = started(start_app, tmp_path, monkeypatch, hub.address, "--preset", "random")
-    person = Person(browser, app.url)
+    person = Person(browser, app.url, lanes=None)
     expect(person.page.locator("#model .chip .name")).to_have_text(BASE)
     expect(person.page.locator("#repetition-penalty input")).to_have_value("1.15")
-    expect(person.page.locator("#demos-0 input")).to_have_value("pocket-8")
+    expect(person.page.locator("#demos-1 input")).to_have_value("pocket-8")
     person.ask(QUESTION)
-    expect(person.page.locator("#status-1 .weights")).to_have_text("base + random-sft")
+    expect(person.page.locator("#status-2 .weights")).to_have_text("base + random-sft")
     person.close()
     app.end()
 

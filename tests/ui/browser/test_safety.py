@@ -146,7 +146,7 @@ def test_what_people_and_models_said_is_only_text(
     hostile: App, browser: Browser, texts: tuple[str, ...]
 ) -> None:
     id = recorded(hostile, texts)
-    person = Person(browser, hostile.url)
+    person = Person(browser, hostile.url, lanes=None)
     person.leave_for(f"{hostile.url}?c={id}")
     expect(person.asked).to_have_count(len(texts))
     for lane in (0, 1):
@@ -188,7 +188,7 @@ def letters(text: str) -> set[str]:
 
 
 def test_names_of_models_adapters_and_sets_are_only_text(hostile: App, browser: Browser) -> None:
-    person = Person(browser, hostile.url)
+    person = Person(browser, hostile.url, lanes=None)
     page = person.page
     expect(page.locator("#model .chip .name")).to_have_text(FOLDER.replace("\u202e", "U+202E"))
     person.page.click("#model button")
@@ -214,7 +214,7 @@ def test_names_of_models_adapters_and_sets_are_only_text(hostile: App, browser: 
 def test_a_set_in_the_editor_and_an_imported_file_are_only_text(
     hostile: App, browser: Browser, tmp_path: Path
 ) -> None:
-    person = Person(browser, hostile.url)
+    person = Person(browser, hostile.url, lanes=None)
     page = person.page
     page.click("#setup-0")
     page.click("#edit-0")
@@ -249,7 +249,7 @@ def test_a_set_in_the_editor_and_an_imported_file_are_only_text(
 
 
 def test_what_is_typed_is_what_is_asked_to_the_character(hostile: App, browser: Browser) -> None:
-    person = Person(browser, hostile.url)
+    person = Person(browser, hostile.url, lanes=None)
     person.set_control("max-new-tokens", 2)
     texts = (*TAGS[:3], *MARKS[:2], MARKS[-1], *UNSEEN)
     for text in texts:
@@ -268,7 +268,7 @@ def test_what_is_typed_is_what_is_asked_to_the_character(hostile: App, browser: 
 def test_what_stands_in_the_address_is_only_text(hostile: App, browser: Browser, where: str) -> None:
     from urllib.parse import quote
 
-    person = Person(browser, hostile.url)
+    person = Person(browser, hostile.url, lanes=None)
     for text in (TAGS[1], MARKS[-1], UNSEEN[0]):
         person.go(f"{hostile.url}{where}{quote(text)}")
         if where != "#":

@@ -88,12 +88,19 @@ def test_lanes_and_what_they_are() -> None:
     system = 'chat:system="' + "You are a pirate, " * 20 + '"'
     assert abbreviate_spec(system, {}) == "chat (system=You are a pirate, You are a pir…)"
     assert abbreviate_spec('chat:system="', {}) == 'chat:system="'
-    assert "2 demonstrations in its context; no weights" in describe_lane(shots, CARDS)
-    assert "1 demonstration in" in describe_lane(replace(shots, demos=DEMOS.take(1)), CARDS)
+    shown = "The base model, shown 2 sample questions with answers before your message. The model itself is "
+    assert describe_lane(shots, CARDS) == f"{shown}not changed."
+    assert "1 sample question with its answer before" in describe_lane(
+        replace(shots, demos=DEMOS.take(1)), CARDS
+    )
+    assert "shown only an instruction before" in describe_lane(replace(shots, demos=DEMOS.take(0)), CARDS)
     for changes, words in (
-        ({"ablation": "shifted"}, "2 demonstrations (shifted) in its context"),
-        ({"k": 1, "pick": "nearest-turn"}, "1 demonstration nearest to each message in its context"),
-        ({"demos": replace(DEMOS, demos=(), text="x\n")}, f"the whole text of {DEMOS.name} in its context"),
+        ({"ablation": "shifted"}, "2 sample questions with answers (shifted) before"),
+        (
+            {"k": 1, "pick": "nearest-turn"},
+            "1 sample question with its answer, nearest to each message, before",
+        ),
+        ({"demos": replace(DEMOS, demos=(), text="x\n")}, f"the whole text of {DEMOS.name} before"),
     ):
         assert words in describe_lane(replace(shots, **changes), CARDS)
     both = describe_lane(replace(shots, adapter="tuned"), CARDS)

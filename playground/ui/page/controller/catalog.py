@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from playground.demonstrations.files import read_demo_file
-from playground.lanes.names import default_lanes, find_adapter
+from playground.lanes.names import BASE, INSTRUCTION_ONLY, default_lanes, find_adapter
 from playground.library.presets import Preset
 from playground.session import Session
 from playground.templates import template_variables
@@ -122,7 +122,9 @@ class LaneCatalog:
 
     def default_lane(self, lane: int) -> str:
         """Return a lane's default spec, as defined by `lanes.names.default_lanes`."""
-        return default_lanes(self.default_adapter())[lane]
+        spec = default_lanes(self.default_adapter())[lane]
+        # A set that could not be parsed is used as a whole, so its instruction cannot be used alone.
+        return BASE if spec == INSTRUCTION_ONLY and self.session.library.default_demo_set().whole else spec
 
     def variant(self, spec: str, state: PageState | None = None) -> Variant:
         """Build a variant from a lane spec.
