@@ -30,9 +30,10 @@ pocket: $(VENV)/installed-dev
 $(VENV)/installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Tandem needs Python 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 2; }
-	@echo "Installing Tandem's packages into $(VENV) (once, some minutes)..."
+	@echo "Installing Tandem's packages into $(VENV) (once): about 2 GB on disk, and several GB more where pip"
+	@echo "chooses a build of PyTorch with CUDA. Most of the time, usually some minutes, is the download."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
 	@touch $@
 
 # What tests/integration need, which are skipped without it: a real model of 135M parameters, and vLLM.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -57,6 +58,8 @@ class Settings:
     host: str = "127.0.0.1"
     port: int | None = None
     """Port to listen on. None selects 7860 or the next free port."""
+    no_browser: bool = False
+    """Whether not to open the page in a browser when the server starts."""
     data_dir: Path = Path("data")
     """Folder for the conversation database and the user's own files."""
     public: bool = False
@@ -317,7 +320,7 @@ def _read_text(_label: str, value: Any) -> str:
 LIMITS = tuple(field.name for field in fields(Limits))
 LISTS = ("adapters", "hosts")
 """Settings whose environment variables contain comma-separated lists."""
-SWITCHES = ("public", "shared_history", "allow_pickle", "trust_remote_code", "same_base")
+SWITCHES = ("public", "shared_history", "allow_pickle", "trust_remote_code", "same_base", "no_browser")
 
 FLAGS = {"adapters": "--adapter", "hosts": "--allow-host"}
 """Command-line flags that are not named after their setting, keyed by setting name."""
@@ -416,6 +419,15 @@ def git_environment(home: Path) -> dict[str, str]:
         "GIT_ATTR_NOSYSTEM": "1",
         "GIT_TERMINAL_PROMPT": "0",
     }
+
+
+def has_display() -> bool:
+    """Return whether a browser window can be shown: there is a desktop, and this is neither CI nor SSH."""
+    if any(os.environ.get(name) for name in ("CI", "SSH_CONNECTION", "SSH_TTY", "SPACE_ID")):
+        return False
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def on_space() -> bool:

@@ -7,13 +7,16 @@ import signal
 import socket
 import sys
 import threading
+import time
+import webbrowser
 from types import FrameType
 
-from playground.config import DEFAULT_PORT, Settings
+from playground.config import DEFAULT_PORT, Settings, has_display
 from playground.engine.memory import share_freed_memory
-from playground.terminal import escape_log, print_text
+from playground.terminal import escape_log, print_error, print_text
 from playground.types import InputError
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 TRIES = 100
 """Number of ports to try if no port was given, starting with the default port."""
 
@@ -24,7 +27,9 @@ def serve_page(settings: Settings) -> None:
     Raises:
         InputError: the given port or an adapter cannot be used, or the database cannot be opened.
     """
+    start = time.monotonic()
     port = _choose_port(settings)
+    print_error("Starting Tandem...")
     share_freed_memory()
     escape_log()
     # Imported here, so that an unusable port is reported before Gradio is loaded.
@@ -42,14 +47,26 @@ def serve_page(settings: Settings) -> None:
     page = ui.build(session, settings)
     ui.serve(page, settings, port)
     host = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host
-    print_text(f"Tandem is running at http://{f'[{host}]' if ':' in host else host}:{port}")
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    print_text(f"Tandem is running at {url}")
+    open_browser(settings, url)
+    is_ready = False
     while not ended.wait(0.5):  # with a timeout, because an unlimited wait ignores Ctrl-C on Windows
-        pass
+        if not is_ready and session.status().state == "ready":
+            is_ready = True
+            print_text(f"Ready in {time.monotonic() - start:.0f} s. Press Ctrl-C to stop.")
     ui.stop(page)
     # Model loading cannot be interrupted. Its thread terminates with the process.
     closing = threading.Thread(target=session.close, daemon=True)
     closing.start()
     closing.join(timeout=5)
+
+
+def open_browser(settings: Settings, url: str) -> None:
+    """Open the page in the user's browser, if it is meant for a person at this machine's own display."""
+    is_local = settings.host in LOOPBACK and not settings.public
+    if is_local and not settings.no_browser and has_display():
+        webbrowser.open(url)
 
 
 def _choose_port(settings: Settings) -> int:

@@ -115,6 +115,13 @@ class PageOptions(JudgeOptions, PresetOptions):
     judge_model: Annotated[str | None, typer.Option(help="Judge model, such as gpt-4o.")] = None
     host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 by default.")] = None
     port: Annotated[int | None, number_option("port", "Port; 7860, or the next free one, by default.")] = None
+    no_browser: Annotated[
+        bool | None,
+        typer.Option(
+            "--no-browser",
+            help="Do not open the page in a browser. Without a display or with --public, none is opened.",
+        ),
+    ] = None
     public: Annotated[
         bool | None,
         typer.Option(

@@ -219,7 +219,13 @@ class DecodingControls:
 
     def copy_from(self, other: DecodingControls, values: Values) -> Updates:
         """Return UI updates that copy the values of `other` to these controls."""
-        given = other._by_parameter(values)
+        return self._set_raw(other._by_parameter(values))
+
+    def restore(self, values: Values) -> Updates:
+        """Return UI updates that set the controls to earlier values of the same controls."""
+        return self._set_raw(self._by_parameter(values))
+
+    def _set_raw(self, given: Mapping[str, Any]) -> Updates:
         updates: Updates = {self._by_name[name]: value for name, value in given.items()}
         for control, update in self._mark(given).items():
             updates[control] = {**update, "value": updates[control]} if control in updates else update

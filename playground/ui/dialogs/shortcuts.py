@@ -88,6 +88,12 @@ GROUPS: dict[str, tuple[Shortcut, ...]] = {
         _assign("I", "Copy a link to this setup", "#copy-link"),
     ),
 }
+ON_CLICK = """
+element.addEventListener('click', (event) => {
+  if (event.target.closest('button[data-act=tour]')) trigger('click');
+});
+"""
+"""Script of the list: passes a click on the button that starts the tour to the server."""
 ALWAYS = (
     ("Enter", "Send the message"),
     ("Shift+Enter", "Insert a line break"),
@@ -107,7 +113,11 @@ def render_list() -> str:
         "On a Mac, press Option instead of Alt; in a text box, Option with a letter types as usual. "
         "To reach everything else, press Tab, and activate it with Enter or the space bar."
     )
-    return f'<p class="notice">{note}</p><div class="shortcuts">{"".join(parts)}</div>'
+    tour = (
+        '<p class="start-tour"><button type="button" data-act="tour">Five-minute tour</button> '
+        "Five steps that show what each kind of lane does, with the bundled pocket model.</p>"
+    )
+    return f'{tour}<h3>Keyboard</h3><p class="notice">{note}</p><div class="shortcuts">{"".join(parts)}</div>'
 
 
 def _render_table(name: str, rows: Iterable[tuple[str, str]]) -> str:

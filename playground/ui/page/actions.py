@@ -15,6 +15,7 @@ from playground.ui.page.controller.conversations import count_hidden_lanes
 from playground.ui.page.examples import ExampleRow
 from playground.ui.page.probe_row import ProbeRow
 from playground.ui.page.state import PageState
+from playground.ui.page.tour_row import TourRow
 from playground.ui.page.votes import Votes
 
 
@@ -31,6 +32,7 @@ class Actions:
         send: gr.Button,
         stop: gr.Button,
         probe_row: ProbeRow,
+        tour: TourRow,
         votes: Votes,
         judge: JudgeDialog,
         address: Address,
@@ -46,6 +48,7 @@ class Actions:
             send: button shown while no answers are being generated.
             stop: button shown while answers are being generated.
             probe_row: row shown while a probe is playing.
+            tour: row shown during the tour.
             votes: row shown when there are two answers to compare.
             judge: judge dialog, whose buttons for cancelling judgments are shown or hidden.
             address: hidden text boxes for the page address, updated when the number of lanes or the probe
@@ -55,6 +58,7 @@ class Actions:
         self.controller = controller
         self.examples, self.actions, self.editing = examples, actions, editing
         self.send, self.stop = send, stop
+        self.tour = tour
         self.probe_row, self.votes, self.judge, self.address = probe_row, votes, judge, address
         self.hidden_lanes = hidden_lanes
 
@@ -69,7 +73,7 @@ class Actions:
             self.votes.row,
             self.address.moved,
         ]
-        return [*rows, *self.probe_row.outputs]
+        return [*rows, *self.probe_row.outputs, *self.tour.outputs]
 
     @property
     def outputs(self) -> list[Any]:
@@ -85,10 +89,12 @@ class Actions:
             streaming: whether answers are being generated.
         """
         editing = state.editing_turn is not None
+        playing = state.probe is not None or state.tour is not None
         has_turns = bool(self.controller.conversations.user_messages(state))
         return {
             self.hidden_lanes: self._draw_hidden_lanes(state),
-            **self.examples.draw(state, not editing and not has_turns and state.probe is None),
+            **self.examples.draw(state, not editing and not has_turns and not playing),
+            **self.tour.draw(state),
             **self.probe_row.render(state, editing),
             self.actions: gr.update(visible=not editing and has_turns),
             self.editing: gr.update(visible=editing),

@@ -60,6 +60,7 @@ class ExampleRow:
                 small_button(example.label, f"example-{number}")
                 for number, example in enumerate(self.examples)
             ]
+            self.tour = small_button("Five-minute tour", "tour-start")
 
     @property
     def outputs(self) -> list[Any]:

@@ -213,4 +213,7 @@ class PageLoad:
         except InputError:  # incomplete value; the error is reported when the value is used
             return {self.address.link: gr.skip()}
         linked, mode = bool(values[self.inputs.linked]), str(values[self.inputs.mode])
-        return self.address.write(state, settings, self._controls(), linked, mode)
+        updates = self.address.write(state, settings, self._controls(), linked, mode)
+        if state.tour is not None:  # the user's own setup stays the remembered one
+            del updates[self.address.kept]
+        return updates

@@ -16,6 +16,7 @@ from playground.model_switch import ModelSwitch
 from playground.rate_limits import Gate
 from playground.session import Session
 from playground.ui.controls.buttons import small_button
+from playground.ui.dialogs import shortcuts
 from playground.ui.dialogs.compare import CompareDialog
 from playground.ui.dialogs.demonstrations import DemonstrationEditor
 from playground.ui.dialogs.dialog import HtmlDialog
@@ -42,6 +43,8 @@ from playground.ui.page.sparse import SparseBlocks
 from playground.ui.page.state import LANES, PageState
 from playground.ui.page.stream import AnswerStream
 from playground.ui.page.topbar import TopBar
+from playground.ui.page.tour import Tour
+from playground.ui.page.tour_row import TourRow
 from playground.ui.page.votes import Votes
 from playground.ui.server.caller import get_owner, get_visitor, get_voter
 
@@ -95,6 +98,7 @@ class Page:
             send=self.composer.send,
             stop=self.composer.stop,
             probe_row=self.probe_row,
+            tour=self.tour_row,
             votes=self.votes,
             judge=self.judge,
             address=self.address,
@@ -105,6 +109,7 @@ class Page:
         """Add all components below the lanes. Return the action row and the editing row."""
         composer, conversation = self.composer, self.conversation
         self.hidden_lanes = gr.HTML("", visible=False, elem_id="hidden-lanes", elem_classes="above")
+        self.tour_row = TourRow()
         self.examples = ExampleRow(self.settings.base)
         self.probe_row = ProbeRow(self.controller)
         with gr.Row(visible=False, elem_id="actions", elem_classes="above") as actions:
@@ -138,7 +143,7 @@ class Page:
         self.probes_dialog = ProbesDialog(controller, settings.public)
         self.scores_dialog = ScoresDialog(controller.session, controller, settings.public)
         self.judge = JudgeDialog(controller, settings, self.judge_row)
-        self.shortcuts = HtmlDialog("shortcuts", "Keyboard")
+        self.shortcuts = HtmlDialog("shortcuts", "Help", shortcuts.ON_CLICK)
 
     def _compose_model_dialog(self) -> ModelDialog:
         session = self.controller.session
@@ -156,6 +161,7 @@ class Page:
             *(self.actions.outputs + self.arrangement.outputs + self.decoding.outputs),
             *(self.prompt_dialog.outputs + self.after.outputs + self.probes_dialog.outputs),
             *self.probe_row.outputs,
+            self.composer.prefill,
             *(self.judge.all_outputs + self.lanes.outputs),
         ]
 
@@ -205,6 +211,10 @@ class Page:
         self.composer.connect(events, stream, self.lanes, self.examples)
         player = ProbePlayer(self.controller, self.probe_row, self.probes_dialog, self.conversation, stream)
         player.connect(events)
+        tour = Tour(
+            self.controller, self.tour_row, self.conversation, self.arrangement, self.composer.prefill
+        )
+        tour.connect(events, stream, self.examples.tour, self.shortcuts)
         self.arrangement.connect(events, self.lanes, self.conversation)
         self.lanes.connect(events)
         self.decoding.connect(events)

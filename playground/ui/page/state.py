@@ -5,6 +5,7 @@ Gradio keeps one `PageState` per browser tab, in memory only.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,6 +66,18 @@ class JudgingState:
 
 
 @dataclass
+class TourState:
+    """State of the tour while it is running."""
+
+    saved: Mapping[str, Any]
+    """The user's setup and conversation before the tour, restored when it ends."""
+    step: int = 0
+    """Index of the current step."""
+    unsent: bool = False
+    """Whether the step has been set up but its messages have not been sent yet."""
+
+
+@dataclass
 class PageState:
     """The page's conversation, its lane arrangement, and the state of each feature."""
 
@@ -90,6 +103,8 @@ class PageState:
     """Name of the preset requested by this page. Its settings are applied once the preset is loaded."""
     probe: str | None = None
     """Name of the active probe. Its next message is determined from the messages sent so far."""
+    tour: TourState | None = None
+    """The running tour."""
     own: set[str] = field(default_factory=set)
     """Ids of the conversations shown on this page so far."""
     demonstrations: DemonstrationsState = field(default_factory=DemonstrationsState)

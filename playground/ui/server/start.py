@@ -24,7 +24,8 @@ from playground.ui.server.visitors import Sessions, Uploads, Visitors
 
 ASSETS = Path(__file__).parents[1] / "assets"
 STYLE_SHEETS = (
-    *("page", "topbar", "view", "lanes", "layout", "composer", "examples", "narrow", "lane-head", "answers"),
+    *("page", "topbar", "view", "lanes", "layout", "composer", "examples", "tour", "narrow"),
+    *("lane-head", "answers"),
     *("dialogs", "compare", "probes", "judging", "model", "a11y"),
 )
 """Names of the style sheets, in the order in which later rules override earlier ones."""
