@@ -22,7 +22,7 @@ def render_step(number: int, total: int, title: str, paragraphs: Sequence[str]) 
     """
     body = "".join(f"<p>{_emphasize(escape(text))}</p>" for text in paragraphs)
     return (
-        f'<div class="tour-step"><p class="tour-count">Tour, step {number} of {total}</p>'
+        f'<div class="tour-step" role="status"><p class="tour-count">Tour, step {number} of {total}</p>'
         f"<h2>{escape(title)}</h2>{body}</div>"
     )
 
