@@ -99,7 +99,7 @@ ALWAYS = (
     ("Shift+Enter", "Insert a line break"),
     ("Ctrl+Enter", "Send from anywhere on the page"),
     ("Esc", "Close the list or dialog, show all lanes again, stop all lanes, or leave the message box"),
-    ("?", "Show the keyboard shortcuts"),
+    ("?", "Show this help"),
 )
 """Shortcuts without Alt, which are handled by a11y.js."""
 
@@ -139,6 +139,7 @@ def render_script() -> str:
             "shift": each.shift,
             "outside": each.outside,
             "shown": each.keys,
+            "title": f"{each.action} ({each.keys})",
             "click": each.click,
             "focus": each.focus,
         }

@@ -57,7 +57,7 @@ def build_page(session: Session, settings: Settings) -> gr.Blocks:
         lambda: get_visitor(settings.proxies),
         (lambda: None) if settings.shared_history else get_owner,
     )
-    blocks: gr.Blocks
+    blocks: SparseBlocks
     # Gradio deletes cached files after one hour.
     with SparseBlocks(
         title="Tandem",
@@ -66,6 +66,7 @@ def build_page(session: Session, settings: Settings) -> gr.Blocks:
         analytics_enabled=False,
         delete_cache=(3600, 3600),
     ) as blocks:
+        blocks.read_status = session.status
         Page(controller, settings).connect(blocks)
     catalog = controller.catalog
     catalog.warm([catalog.default_lane(lane) for lane in range(PageState.lanes)])

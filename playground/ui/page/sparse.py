@@ -8,6 +8,7 @@ second for each user. With eight users, this took half of the server's CPU time.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -16,9 +17,14 @@ from gradio.blocks import Block, postprocess_update_dict
 from gradio.state_holder import SessionState
 from gradio.utils import is_prop_update
 
+from playground.types import Status
+
 
 class SparseBlocks(gr.Blocks):
     """A `gr.Blocks` subclass that skips outputs left unchanged by a handler."""
+
+    read_status: Callable[[], Status] | None = None
+    """Function that returns the model's status, shown until the browser has built the page."""
 
     async def postprocess_data(
         self, block_fn: BlockFunction, predictions: list[Any] | dict[Any, Any], state: SessionState | None

@@ -44,7 +44,7 @@ class TopBar:
                 self.scores = small_button("Scores", "open-scores")
                 self.copy_link = small_button("Copy link", "copy-link")
                 small_button("View", "view")
-                self.keys = small_button("?", "keys")
+                self.keys = small_button("Help", "keys")
             gr.HTML(render_view_menu(), elem_id="view-holder")
             chip = html_labels.model_chip(session.status())
             self.model = gr.HTML(chip, js_on_load=model.ON_CLICK, elem_id="model")

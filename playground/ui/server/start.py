@@ -13,8 +13,10 @@ from starlette.middleware import Middleware
 
 from playground.config import Settings, on_space
 from playground.ui.dialogs import shortcuts
+from playground.ui.html.skeleton import render_skeleton
 from playground.ui.server import fonts, middleware, network
 from playground.ui.server.faults import Faults, OnceAMinute, OneLineFaults, QuietTraceback
+from playground.ui.server.first_paint import FirstPaint
 from playground.ui.server.logins import FewLogins, NeedsLogin
 from playground.ui.server.page_state import LeanStates
 from playground.ui.server.payloads import CheckedPayloads, EventInputs, Input, Kind
@@ -146,6 +148,8 @@ def layers(settings: Settings, blocks: gr.Blocks | None = None) -> list[Middlewa
     layers.append(Middleware(OwnUploads, uploads=uploads))
     layers.append(Middleware(CheckedPayloads, events=events, files=not settings.public))
     layers.append(Middleware(OwnSessions, sessions=sessions, queue=GradioQueue(blocks)))
+    read_status = getattr(blocks, "read_status", None)
+    layers.append(Middleware(FirstPaint, render=lambda: render_skeleton(read_status and read_status())))
     return layers
 
 

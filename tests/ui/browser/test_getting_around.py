@@ -172,7 +172,7 @@ def test_keys_are_listed_and_none_of_them_is_typed_or_taken_twice(person: Person
     page.focus("#chat-0")
     page.keyboard.press("?")
     expect(page.locator("#shortcuts dt")).to_have_count(len(shortcuts) + len(ALWAYS))
-    expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Help")).to_be_visible()
 
 
 def test_the_focus_goes_into_a_sheet_stays_there_and_comes_back(person: Person) -> None:

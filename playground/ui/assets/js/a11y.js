@@ -119,11 +119,11 @@
       set(only, "title", alone ? "Show all lanes (Alt+Z)" : `Show lane ${letter} alone (Alt+Z)`);
       listen(lane, letter);
     });
-    set(document.getElementById("keys"), "aria-label", "Keyboard shortcuts");
-    for (const { shown, click } of tandemKeys) {
+    set(document.getElementById("keys"), "aria-label", "Help and keyboard shortcuts");
+    for (const { shown, title, click } of tandemKeys) {
       const button = click && document.querySelector(click);
       if (!button) continue;
-      if (!button.title.includes(shown)) set(button, "title", shown);
+      if (!button.title.includes(shown)) set(button, "title", title);
       set(button, "aria-keyshortcuts", shown);
     }
     for (const body of document.querySelectorAll(".dialog-body")) set(body, "tabindex", "0");

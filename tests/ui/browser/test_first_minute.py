@@ -1,0 +1,85 @@
+"""Browser tests for what a newcomer meets first: the frame of the page, the examples and the tour."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Route, expect
+
+from playground.ui.page.tour_steps import STEPS
+from tests.helpers.browsing import SIZES, App, Person
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def newcomer(app: App, browser: Browser) -> Iterator[Person]:
+    person = Person(browser, app.url, enter=False, lanes=None)
+    yield person
+    person.close()
+
+
+def test_the_frame_shows_before_the_page_and_the_first_chip_shows_the_difference(newcomer: Person) -> None:
+    page = newcomer.page
+    held: list[Route] = []
+    page.route("**/assets/*.js", held.append)
+    page.goto(newcomer.url, wait_until="commit")
+    frame = page.locator("#skeleton")
+    expect(frame.locator("b")).to_have_text("Tandem")
+    expect(frame.locator(".lanes i")).to_have_count(3)
+    expect(frame).to_contain_text("Loading the ")
+    lanes = frame.locator(".lanes i").first.bounding_box()
+    page.unroute("**/assets/*.js")
+    for route in held:
+        route.continue_()
+    expect(page.locator("#model .ready")).to_be_visible()
+    expect(frame).to_have_count(0)
+    real = page.locator("#lane-0").bounding_box()
+    assert lanes is not None
+    assert real is not None
+    assert all(abs(lanes[side] - real[side]) <= 3 for side in ("x", "y", "width"))
+
+    for lane, name in enumerate(("Base", "Base + URIAL", "IFT \u00b7 Pocket IFT")):
+        expect(page.locator(f"#pick-{lane} input")).to_have_value(name)
+    expect(page.locator(".lane:visible")).to_have_count(3)
+    expect(page.locator("#examples-title")).to_contain_text("Three ways to align one base model")
+    page.click("#example-0")
+    newcomer.finished()
+    for lane in (1, 2):
+        expect(page.locator(f"#chat-{lane} .bot-row")).to_contain_text("The capital of Greece is Athens.")
+    assert "Athens" not in newcomer.answers(0)[0]
+    expect(page.locator("#examples")).to_be_hidden()
+
+
+def test_the_tour_sets_up_asks_and_gives_back_what_was_there(newcomer: Person) -> None:
+    page, tour = newcomer.page, newcomer.page.locator("#tour")
+    newcomer.go(f"{newcomer.url}?lane=urial&lane=base&temperature=0.5")
+    newcomer.ask("Name three rivers.")
+    before, id = newcomer.answers(0), newcomer.conversation
+    newcomer.type("half a thought")
+    page.click("#keys")
+    page.get_by_role("button", name="Five-minute tour").click()
+    for number, step in enumerate(STEPS[:3], start=1):
+        expect(tour).to_contain_text(f"step {number} of {len(STEPS)}")
+        expect(tour).to_contain_text(step.title)
+        expect(page.locator("#tour-next")).to_be_focused()
+        expect(page.locator(".lane:visible")).to_have_count(len(step.lanes))
+        expect(newcomer.asked).to_have_text(list(step.messages))
+        for lane, text in step.answers:
+            expect(page.locator(f"#chat-{lane} .bot-row").last).to_contain_text(text)
+        page.keyboard.press("Enter")  # also while the answers are being written
+    page.set_viewport_size(SIZES[1])
+    for button in ("#tour-back", "#tour-next", "#tour-end", "#send"):
+        expect(page.locator(button)).to_be_in_viewport(ratio=1)
+    page.click("#tour-end")
+    expect(tour).to_be_hidden()
+    expect(newcomer.asked).to_have_text(["Name three rivers."])
+    assert newcomer.answers(0) == before
+    assert newcomer.conversation == id
+    assert newcomer.typed == "half a thought"
+    expect(page.locator("#temperature input")).to_have_value("0.5")
+    expect(page.locator("#pick-1 input")).to_have_value("Base")
+    expect(page.locator("#message textarea")).to_be_focused()
+    assert re.search("temperature=0.5", page.evaluate("localStorage['tandem-setup']"))
