@@ -21,10 +21,9 @@ class Example:
 
     @property
     def label(self) -> str:
-        """The text on the button: the messages in quotes if there are several."""
-        if len(self.messages) == 1:
-            return self.messages[0]
-        return " \u2192 ".join(f"\u201c{text}\u201d" for text in self.messages)
+        """The text on the button: the message, or the first and the last one if there are several."""
+        first, last = self.messages[0], self.messages[-1]
+        return first if len(self.messages) == 1 else f"{first} \u2192 {last}"
 
 
 FOLLOW_UP = "What did I ask first?"

@@ -24,14 +24,15 @@ def newcomer(app: App, browser: Browser) -> Iterator[Person]:
 def test_the_frame_shows_before_the_page_and_the_first_chip_shows_the_difference(newcomer: Person) -> None:
     page = newcomer.page
     held: list[Route] = []
-    page.route("**/assets/*.js", held.append)
+    holding = True
+    page.route("**/assets/*.js", lambda route: held.append(route) if holding else route.continue_())
     page.goto(newcomer.url, wait_until="commit")
     frame = page.locator("#skeleton")
     expect(frame.locator("b")).to_have_text("Tandem")
     expect(frame.locator(".lanes i")).to_have_count(3)
     expect(frame).to_contain_text("Loading the ")
     lanes = frame.locator(".lanes i").first.bounding_box()
-    page.unroute("**/assets/*.js")
+    holding = False
     for route in held:
         route.continue_()
     expect(page.locator("#model .ready")).to_be_visible()
