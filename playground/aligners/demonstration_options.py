@@ -15,7 +15,6 @@ from playground.aligners.base import AlignerBase
 from playground.demonstrations.ablations import ablate
 from playground.demonstrations.retrieval import nearest
 from playground.types import DemoSet, InputError, Message, SelectedDemo, demo_set_from_json
-from playground.words import count_things
 
 OPTIONS = ("demos", "k", "ablation", "seed", "other", "pick")
 PICKS = ("first", "nearest", "nearest-turn")

@@ -159,7 +159,7 @@ def test_the_draft_is_counted_while_it_is_typed(page: Page, monkeypatch: pytest.
     call_from("")
     page.load()
     (empty,) = page.call("count-draft", "click", None, message="")
-    assert len(meters(empty)) == 2
+    assert len(meters(empty)) == PageState.lanes
     assert all("empty message " in text for text in meters(empty).values()), meters(empty)
     (short,) = page.call("count-draft", "click", None, message="One two three?")
     assert all(", message " in text or " message " in text for text in meters(short).values())
