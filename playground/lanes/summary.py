@@ -10,17 +10,26 @@ from playground.lanes.recipe import Recipe
 from playground.types import DemoSet, Sampling
 from playground.words import format_setting, shorten
 
-SELECTIONS = {"nearest": "nearest to message 1", "nearest-turn": "nearest to each message"}
-OVERFLOWS = {"drop-turns": "drops the oldest turns", "drop-demos": "drops the last demonstrations"}
+SELECTIONS = {
+    "first": "first in the set",
+    "nearest": "nearest to message 1",
+    "nearest-turn": "nearest to each message",
+}
+OVERFLOWS = {
+    "refuse": "rejects long prompts",
+    "drop-turns": "drops the oldest turns",
+    "drop-demos": "drops the last demonstrations",
+}
 DECODING = {
     "top_p": "top-p",
     "top_k": "top-k",
     "min_p": "min-p",
     "repetition_penalty": "penalty",
     "max_new_tokens": "max",
-    "seed": "seed",
 }
 """Short names of decoding parameters, in display order after the temperature."""
+NEED_SAMPLING = ("top_p", "top_k", "min_p")
+"""Parameters without effect at temperature 0."""
 
 
 @dataclass(frozen=True)
@@ -32,79 +41,132 @@ class Setting:
     """Whether another open lane has the same kind of setting with a different value."""
 
 
+@dataclass(frozen=True)
+class _Value:
+    """The value of one kind of setting in one lane, in words."""
+
+    text: str
+    default: bool
+    """Whether the value is the default, which is shown only if another lane has a different value."""
+    own: bool = False
+    """Whether to show the value even if all lanes have it."""
+
+
 def summarize_lanes(
     specs: Sequence[str],
     decoding: Sequence[Mapping[str, Any]],
     default_set: str,
     sets: Mapping[str, DemoSet],
+    *,
+    new_seeds: Sequence[bool] = (),
+    linked: bool = True,
 ) -> list[list[Setting]]:
-    """Return the settings of each lane that are not common to all lanes.
+    """Return the settings that distinguish each lane.
 
-    For a single lane, return the settings of its recipe, without those of decoding.
+    Settings that all lanes share are omitted. A default value is shown only if another lane has a different
+    value. A single lane is described by the settings of its recipe.
 
     Args:
         specs: the lane specs.
         decoding: the decoding parameters of each lane, as `Sampling` fields.
         default_set: the name of the base's default demonstration set.
         sets: the demonstration sets, by name.
+        new_seeds: whether each lane uses a new seed for every turn; empty if no lane does.
+        linked: whether all lanes share one set of decoding controls. If not, the lanes' decoding parameters
+            are shown even if they are equal.
     """
-    lanes = [_describe_recipe(Recipe.of(spec), default_set, sets) for spec in specs]
-    if len(lanes) > 1:
-        for lane, parameters in zip(lanes, decoding, strict=True):
-            lane |= _describe_decoding(parameters)
-    summaries = []
-    for lane in lanes:
-        others = [each for each in lanes if each is not lane]
-        summaries.append(
-            [
-                Setting(text, any(each.get(name, text) != text for each in others))
-                for name, text in lane.items()
-                if text and not (others and all(each.get(name) == text for each in others))
-            ]
-        )
-    return summaries
+    lanes = []
+    for number, (spec, parameters) in enumerate(zip(specs, decoding, strict=True)):
+        recipe, new_seed = Recipe.of(spec), any(new_seeds[number : number + 1])
+        values = _describe_recipe(recipe, default_set, sets)
+        if len(specs) > 1 or not linked:
+            seeded = bool(parameters["temperature"]) or bool(recipe.ablation)
+            values |= _describe_decoding(parameters, new_seed, seeded, not linked)
+        lanes.append(values)
+    return [_compare(lane, [each for each in lanes if each is not lane]) for lane in lanes]
 
 
-def _describe_recipe(recipe: Recipe, default_set: str, sets: Mapping[str, DemoSet]) -> dict[str, str]:
+def _compare(lane: Mapping[str, _Value], others: Sequence[Mapping[str, _Value]]) -> list[Setting]:
+    """Return the settings of a lane to show beside the other lanes."""
+    found = []
+    for name, value in lane.items():
+        texts = [each[name].text if name in each else None for each in others]
+        differs = any(text not in (None, value.text) for text in texts)
+        shared = bool(others) and all(text == value.text for text in texts)
+        if differs or (not value.default and (value.own or not shared)):
+            found.append(Setting(value.text, differs))
+    return found
+
+
+def _describe_recipe(recipe: Recipe, default_set: str, sets: Mapping[str, DemoSet]) -> dict[str, _Value]:
     """Return the settings of a recipe in words. A setting that the lane does not have is missing."""
-    settings: dict[str, str] = {}
+    settings: dict[str, _Value] = {}
     if recipe.kind.demonstrations:
-        name = recipe.demos or default_set
-        demos = sets.get(name)
-        k = recipe.k if recipe.k is not None or demos is None else len(demos.demos)
-        settings |= {
-            "demos": name,
-            "k": "" if k is None or (demos is not None and demos.whole) else f"K {k}",
-            "pick": SELECTIONS.get(recipe.pick, ""),
-            "ablation": recipe.ablation
-            and f"ablation {recipe.ablation}{f' ({recipe.other})' if recipe.other else ''}",
-        }
+        settings |= _describe_demonstrations(recipe, default_set, sets)
     if recipe.kind.stop_rules:
-        settings["stop_rule"] = "paper stop rule" if recipe.stop_rule == "paper" else ""
+        settings["stop_rule"] = _Value(f"{recipe.stop_rule} stop rule", recipe.stop_rule == "own")
     if recipe.kind.chat_format:
+        system = "no system message"
+        if recipe.instruction:
+            system = f"instruction of {recipe.instruction}"
+        elif recipe.system:
+            system = f"system \u201c{shorten(recipe.system, 30)}\u201d"
         settings |= {
-            "template": recipe.template and f"template {recipe.template}",
-            "system": f"instruction of {recipe.instruction}"
-            if recipe.instruction
-            else recipe.system and f"system \u201c{shorten(recipe.system, 30)}\u201d",
-            "think": "" if recipe.think == "drop" else f"{recipe.think} reasoning",
-            "variables": shorten(recipe.variables, 40),
+            "template": _Value(f"{recipe.template or 'default'} template", not recipe.template),
+            "system": _Value(system, not (recipe.instruction or recipe.system)),
+            "think": _Value(f"{recipe.think}s earlier thinking", recipe.think == "drop"),
+            "variables": _Value(shorten(recipe.variables, 40) or "no variables", not recipe.variables),
         }
-    settings["overflow"] = OVERFLOWS.get(recipe.overflow, "")
+    overflow = OVERFLOWS.get(recipe.overflow, recipe.overflow)
+    settings["overflow"] = _Value(overflow, recipe.overflow == "refuse")
     return settings
 
 
-def _describe_decoding(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Return decoding parameters in words. A parameter with no effect or its default value is ""."""
+def _describe_demonstrations(
+    recipe: Recipe, default_set: str, sets: Mapping[str, DemoSet]
+) -> dict[str, _Value]:
+    name = recipe.demos or default_set
+    demos = sets.get(name)
+    k = recipe.k if recipe.k is not None or demos is None else len(demos.demos)
+    settings = {"demos": _Value(name, default=False)}
+    if k is not None and not (demos is not None and demos.whole):
+        settings["k"] = _Value(f"K {k}", default=False)
+    settings["pick"] = _Value(SELECTIONS.get(recipe.pick, recipe.pick), recipe.pick == "first")
+    ablation = f"ablation {recipe.ablation}" if recipe.ablation else "no ablation"
+    if recipe.other:
+        ablation += f" ({recipe.other})"
+    settings["ablation"] = _Value(ablation, not recipe.ablation)
+    return settings
+
+
+def _describe_decoding(
+    parameters: Mapping[str, Any], new_seed: bool, seeded: bool, own: bool
+) -> dict[str, _Value]:
+    """Return decoding parameters in words. A parameter without effect is missing.
+
+    Args:
+        parameters: the parameters, as `Sampling` fields.
+        new_seed: whether every turn uses a new seed.
+        seeded: whether the lane makes random choices.
+        own: whether to show the parameters even if all lanes have the same.
+    """
     temperature = parameters["temperature"]
-    settings = {"temperature": f"T {temperature:g}" if temperature else "greedy"}
+    text = f"T {format_setting("temperature", temperature)}" if temperature else "greedy"
+    settings = {"temperature": _Value(text, default=False, own=own)}
     for name, label in DECODING.items():
-        value = parameters.get(name, getattr(Sampling, name))
-        without_effect = not temperature and name in ("top_p", "top_k", "min_p", "seed")
-        default = value == getattr(Sampling, name)
-        settings[name] = "" if default or without_effect else f"{label} {format_setting(name, value)}"
+        value, default = parameters.get(name, getattr(Sampling, name)), getattr(Sampling, name)
+        if temperature or name not in NEED_SAMPLING:
+            settings[name] = _Value(f"{label} {format_setting(name, value)}", value == default, own)
+    if parameters.get("repetition_penalty", 1) != 1:
+        scope = parameters.get("penalty_scope", "all")
+        text = "penalty on the answer only" if scope == "answer" else "penalty on prompt and answer"
+        settings["penalty_scope"] = _Value(text, scope == "all", own)
+    if new_seed:
+        settings["seed"] = _Value("new seed each turn", default=False, own=own)
+    elif seeded:
+        seed = parameters.get("seed", 0)
+        settings["seed"] = _Value(f"seed {seed}", seed == 0, own)
     stop = parameters.get("stop", ())
-    settings["stop"] = f"stop {', '.join(repr(text) for text in stop)}" if stop else ""
-    if parameters.get("penalty_scope", "all") != "all":
-        settings["penalty_scope"] = "penalty on the answer only"
+    text = f"stop at {shorten(', '.join(repr(text) for text in stop), 40)}" if stop else "no stop sequences"
+    settings["stop"] = _Value(text, not stop, own)
     return settings

@@ -10,6 +10,7 @@ from playground.lanes.recipe import Recipe
 from playground.templates import DEFAULT
 from playground.ui.controls.choice import Choice
 from playground.ui.controls.events import Update
+from playground.ui.controls.groups import group_name
 from playground.ui.page.controller import Controller
 from playground.ui.page.state import PageState
 
@@ -32,6 +33,7 @@ class ChatFormatControls:
         self.controller = controller
         templates = self._list_templates(recipe)
         with gr.Row(visible=recipe.kind.chat_format, elem_classes="options-row") as self.row:
+            group_name("Chat format")
             self.system = gr.Textbox(
                 recipe.system,
                 label="System message",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -87,6 +87,7 @@ class DecodingControls:
             most: maximum number of new tokens per answer, or None for no limit.
         """
         self.suffix, self.most = suffix, most
+        self._classes = "control" if suffix else "control common"
         self._by_name: dict[str, Any] = {}
 
     @property
@@ -115,7 +116,7 @@ class DecodingControls:
             filterable=False,
             min_width=130,
             elem_id=f"decoding-preset{self.suffix}",
-            elem_classes="control preset",
+            elem_classes=f"{self._classes} preset",
         )
         for name in MAIN:
             self._by_name[name] = self._compose_number(name)
@@ -132,7 +133,7 @@ class DecodingControls:
             filterable=False,
             min_width=150,
             elem_id=f"penalty-scope{self.suffix}",
-            elem_classes="control",
+            elem_classes=self._classes,
         )
         self._by_name["stop"] = gr.Textbox(
             "",
@@ -142,7 +143,7 @@ class DecodingControls:
             max_lines=4,
             min_width=150,
             elem_id=f"stop-texts{self.suffix}",
-            elem_classes="control",
+            elem_classes=self._classes,
         )
         self._by_name["new_seed"] = gr.Checkbox(
             False,
@@ -150,7 +151,7 @@ class DecodingControls:
             info=PARAMETERS["new_seed"].about,
             min_width=150,
             elem_id=f"new-seed{self.suffix}",
-            elem_classes="control check",
+            elem_classes=f"{self._classes} check",
         )
 
     def _compose_number(self, name: str) -> gr.Number:
@@ -165,7 +166,7 @@ class DecodingControls:
             step=parameter.step or 1,
             min_width=110,
             elem_id=f"{name.replace('_', '-')}{self.suffix}",
-            elem_classes="control",
+            elem_classes=self._classes,
         )
 
     # --- Reading ------------------------------------------------------------------------------------
@@ -208,6 +209,12 @@ class DecodingControls:
         values = {name: getattr(sampling, name) for name in PARAMETERS if name not in ("stop", "new_seed")}
         written = "\n".join(text.replace("\n", "\\n") for text in sampling.stop)
         return self.set_some({**values, "stop": written})
+
+    def reset_to(self, sampling: Sampling) -> Updates:
+        """Return UI updates like `set_to`, within the limit on new tokens, and stop drawing new seeds."""
+        tokens = sampling.max_new_tokens if self.most is None else min(sampling.max_new_tokens, self.most)
+        updates = self.set_to(replace(sampling, max_new_tokens=tokens))
+        return {**updates, self._by_name["new_seed"]: False}
 
     def set_some(self, parameters: Mapping[str, Any]) -> Updates:
         """Return UI updates that set the given parameters. They must include every preset parameter."""

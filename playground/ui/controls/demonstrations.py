@@ -11,8 +11,10 @@ from playground.aligners.demonstration_options import PICKS
 from playground.aligners.urial import STOP_RULES
 from playground.demonstrations.ablations import ABLATIONS
 from playground.lanes.recipe import Recipe
+from playground.ui.controls.buttons import small_button
 from playground.ui.controls.choice import Choice, Reach
 from playground.ui.controls.events import Update
+from playground.ui.controls.groups import group_name
 from playground.ui.html import prompt as html_prompt
 from playground.ui.page.controller import Controller
 from playground.ui.page.state import PageState
@@ -34,10 +36,11 @@ class DemonstrationControls:
         self.controller = controller
         kind, default = recipe.kind, controller.catalog.sets()[controller.catalog.default_set()]
         with gr.Row(visible=kind.demonstrations, elem_classes="options-row") as self.row:
+            group_name("Demonstrations")
             self.demos = Choice(
                 self.list_sets(),
                 value=default.name,
-                label="Demonstrations",
+                label="Set",
                 min_width=150,
                 elem_id=f"demos-{number}",
             )
@@ -51,6 +54,7 @@ class DemonstrationControls:
                 elem_id=f"k-{number}",
             )
             self._compose_selection(number, kind)
+            self.edit = small_button("Edit demonstrations", f"edit-{number}")
 
     def _compose_selection(self, number: int, kind: LaneKind) -> None:
         """Add the controls for selecting and modifying demonstrations."""

@@ -11,11 +11,13 @@ from playground.lanes.letters import lane_letter
 from playground.lanes.names import abbreviate_spec, describe_lane, label_lanes, name_lane, offer_lanes
 from playground.lanes.recipe import Recipe
 from playground.types import InputError
+from playground.ui.controls.buttons import small_button
 from playground.ui.controls.chat_format import ChatFormatControls
 from playground.ui.controls.choice import Choice
 from playground.ui.controls.decoding import DecodingControls
 from playground.ui.controls.demonstrations import DemonstrationControls
 from playground.ui.controls.events import Update
+from playground.ui.controls.groups import group_name
 from playground.ui.html import labels as html_labels
 from playground.ui.html import prompt as html_prompt
 from playground.ui.page.controller import Controller, LaneSettings
@@ -113,10 +115,11 @@ class Lane:
         with gr.Column(elem_id=f"options-{number}", elem_classes="settings"):
             self.demonstrations = DemonstrationControls(number, self.controller, recipe)
             self.chat_format = ChatFormatControls(number, self.controller, recipe)
-            with gr.Row(visible=False, elem_classes="controls own-decoding") as self.own_decoding:
+            with gr.Row(visible=False, elem_classes="options-row own-decoding") as self.own_decoding:
+                group_name("Decoding")
                 self.decoding.compose_main()
                 self.decoding.compose_more()
-            with gr.Row(elem_classes="options-row"):
+            with gr.Row(elem_classes="options-row last-options"):
                 self.overflow = gr.Dropdown(
                     [(label, name) for name, label in OVERFLOW_LABELS.items()],
                     value="refuse",
@@ -125,10 +128,11 @@ class Lane:
                     min_width=190,
                     elem_id=f"overflow-{number}",
                 )
-                self.edit = self._button("Edit demonstrations", "edit")
-                self.swap = self._button("Swap with next lane", "swap")
-                self.duplicate = self._button("Duplicate", "duplicate")
-                self.remove = self._button("Remove", "remove")
+                with gr.Row(elem_classes="lane-buttons"):
+                    self.swap = small_button("Move right", f"swap-{number}", elem_classes="move-right")
+                    self.duplicate = small_button("Duplicate", f"duplicate-{number}")
+                    self.reset = small_button("Reset", f"reset-{number}")
+                    self.remove = small_button("Remove", f"remove-{number}")
 
     def _button(self, label: str, id: str, classes: str | None = None) -> gr.Button:
         return gr.Button(

@@ -118,7 +118,7 @@ class DemonstrationEditor(Dialog):
         used = []
         for lane, button in zip(lanes, self.use, strict=True):
             settings = [state, *lane.controls]
-            lane.edit.click(self.on_open(lane), settings, self.outputs, **QUICK)
+            lane.demonstrations.edit.click(self.on_open(lane), settings, self.outputs, **QUICK)
             changed = [self.frame, *lane.rows, *lane.controls]
             used.append(button.click(self.on_use(lane), settings, changed, **QUICK))
         return used

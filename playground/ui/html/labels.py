@@ -57,13 +57,19 @@ def hidden_lanes(shown: int, hidden: int) -> str:
     )
 
 
-def lane_summary(settings: Sequence[Setting]) -> str:
-    """Render the settings that distinguish a lane, with emphasis on those that differ from another lane's."""
-    shown = "".join(
+def lane_summary(name: str, settings: Sequence[Setting]) -> str:
+    """Render the settings that distinguish a lane, with emphasis on those that differ from another lane's.
+
+    Args:
+        name: the lane's label, which the page shows here if the lane is too narrow for it.
+        settings: the settings.
+    """
+    shown = " <i>\u00b7</i> ".join(
         f"<b>{_html(setting.text)}</b>" if setting.differs else f"<span>{_html(setting.text)}</span>"
         for setting in settings
     )
-    return f'<p class="lane-summary">{shown}</p>' if shown else ""
+    summary = f'<p class="lane-summary">{shown}</p>' if shown else ""
+    return f'<p class="lane-name" aria-hidden="true">{_html(name)}</p>{summary}'
 
 
 # --- Metrics --------------------------------------------------------------------------------------

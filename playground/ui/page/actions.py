@@ -14,6 +14,7 @@ from playground.ui.page.controller import Controller
 from playground.ui.page.controller.conversations import count_hidden_lanes
 from playground.ui.page.examples import ExampleRow
 from playground.ui.page.probe_row import ProbeRow
+from playground.ui.page.setup_undo import SetupUndo
 from playground.ui.page.state import PageState
 from playground.ui.page.tour_row import TourRow
 from playground.ui.page.votes import Votes
@@ -37,6 +38,7 @@ class Actions:
         judge: JudgeDialog,
         address: Address,
         hidden_lanes: gr.HTML,
+        setup_undo: SetupUndo,
     ) -> None:
         """Store the components to show and hide.
 
@@ -54,13 +56,14 @@ class Actions:
             address: hidden text boxes for the page address, updated when the number of lanes or the probe
                 changes.
             hidden_lanes: notice shown if the conversation has more lanes than the page.
+            setup_undo: row shown after a change of the set-up that can be undone.
         """
         self.controller = controller
         self.examples, self.actions, self.editing = examples, actions, editing
         self.send, self.stop = send, stop
         self.tour = tour
         self.probe_row, self.votes, self.judge, self.address = probe_row, votes, judge, address
-        self.hidden_lanes = hidden_lanes
+        self.hidden_lanes, self.setup_undo = hidden_lanes, setup_undo
 
     @property
     def row_outputs(self) -> list[Any]:
@@ -73,7 +76,7 @@ class Actions:
             self.votes.row,
             self.address.moved,
         ]
-        return [*rows, *self.probe_row.outputs, *self.tour.outputs]
+        return [*rows, *self.probe_row.outputs, *self.tour.outputs, *self.setup_undo.outputs]
 
     @property
     def outputs(self) -> list[Any]:
@@ -100,6 +103,7 @@ class Actions:
             self.editing: gr.update(visible=editing),
             **self.votes.draw(state, streaming),
             **self.address.draw_moved(state),
+            **self.setup_undo.draw(state),
             **({} if streaming else self.judge.draw_running(state)),
         }
 

@@ -7,18 +7,22 @@ from typing import Any, Protocol
 
 import gradio as gr
 
-from playground.lanes.names import square_lanes
+from playground.lanes.letters import lane_letter
+from playground.lanes.names import default_lanes, square_lanes
 from playground.types import Conversation, InputError
 from playground.ui.controls.buttons import small_button
 from playground.ui.controls.choice import Choice
-from playground.ui.controls.events import Updates, Values
+from playground.ui.controls.events import HIDDEN, Updates, Values
 from playground.ui.controls.lane import Lane
 from playground.ui.controls.toast import attempt
+from playground.ui.html import labels as html_labels
 from playground.ui.page.address import Address
 from playground.ui.page.controller import Controller
+from playground.ui.page.controller.conversations import refuse_while_streaming
 from playground.ui.page.events import PageEvents
 from playground.ui.page.inputs import HISTORY_MODES, PageInputs
 from playground.ui.page.lanes import Lanes
+from playground.ui.page.setup_undo import SetupUndo
 from playground.ui.page.state import LANES, PageState
 
 
@@ -42,11 +46,17 @@ class Arrangement:
     def __init__(self, controller: Controller, address: Address) -> None:
         self.controller, self.address = controller, address
 
+    def compose_undo(self) -> SetupUndo:
+        """Add the row with which a change of the set-up is undone."""
+        self.undo = SetupUndo(self.controller)
+        return self.undo
+
     def compose_tools(self) -> None:
         """Add the buttons that apply to all lanes."""
         self.add = small_button("Add a lane", "add-lane")
         self.square = small_button("2\u00d72 comparison", "square")
         self.blind = small_button("Blind", "blind")
+        self.reset = small_button("Reset", "reset-setup")
 
     def compose_mode(self) -> None:
         """Add the history mode control, which determines whose earlier answers each prompt contains."""
@@ -64,55 +74,71 @@ class Arrangement:
     @property
     def outputs(self) -> list[Any]:
         """Components updated by this feature's event handlers."""
-        return [self.add, self.square, self.blind, self.mode]
+        return [self.add, self.square, self.blind, self.mode, *self.undo.outputs]
 
     def connect(self, events: PageEvents, lanes: Lanes, page: PageDrawing) -> None:
         """Connect the buttons, including those in the lanes."""
         self.inputs: PageInputs = events.inputs
         self.lanes, self.page = lanes, page
 
-        def then_meters(done: Any) -> None:
-            events.on(done.then, lanes.on_meters, lanes.meters)
-
-        events.on(self.add.click, self.on_add, in_conversation=True)
-        then_meters(events.on(self.square.click, self.on_square))
-        then_meters(events.on(self.blind.click, self.on_blind))
+        self._events = events
+        self.then_meters(events.on(self.add.click, self.on_add, in_conversation=True))
+        self.square.click(None, None, None, js="() => tandemBusy(true)", **HIDDEN)
+        squared = events.on(self.square.click, self.on_square, in_conversation=True)
+        squared.then(None, None, None, js="() => tandemBusy(false)", **HIDDEN)
+        self.then_meters(squared)
+        self.then_meters(events.on(self.blind.click, self.on_blind))
         events.on(self.mode.input, lanes.on_meters, lanes.meters, trigger_mode="always_last")
         for lane in lanes.columns:
             moves = ((lane.swap, swap), (lane.duplicate, duplicate), (lane.remove, remove))
             for button, move in moves:
-                then_meters(events.on(button.click, self.on_move(lane, move), in_conversation=True))
+                done = events.on(button.click, self.on_move(lane, move), in_conversation=True)
+                self.then_meters(done)
+
+    def then_meters(self, done: Any) -> None:
+        """Update the lanes' summaries and meters once an event has been handled."""
+        self._events.on(done.then, self.lanes.on_meters, self.lanes.meters)
 
     # --- Handlers -----------------------------------------------------------------------------------
 
     def on_add(self, state: PageState, values: Values) -> Updates:
-        """Add a lane on the right."""
+        """Add a lane on the right. It uses the first of the default variants that no other lane uses."""
 
         def act() -> Updates:
-            _refuse_while_blind(state)
+            refuse_while_blind(state)
             if state.lanes >= LANES:
                 raise InputError(f"The page can show at most {LANES} lanes: remove one first.")
+            lane = self.lanes.columns[state.lanes]
+            spec = self._find_missing(state, values)
             state.lanes += 1
-            return {**self.draw(state), **self.lanes.draw_meters(state, values)}
+            return {**self.draw(state), **self.lanes.set_up(state, lane, spec), **self._clear(lane)}
 
         return attempt(act, self.add)
 
     def on_square(self, state: PageState, values: Values) -> Updates:
-        """Start a new conversation with the lanes base, base + URIAL, IFT and IFT + URIAL."""
+        """Set up the lanes base, base + URIAL, IFT and IFT + URIAL. The conversation stays on the page."""
 
         def act() -> Updates:
-            _refuse_while_blind(state)
-            adapter = next(iter(self.controller.catalog.cards()), None)
+            refuse_while_blind(state)
+            refuse_while_streaming(state)
+            adapter = self.controller.catalog.default_adapter()
             if adapter is None:
                 raise InputError(
                     "The 2\u00d72 comparison needs an adapter: start Tandem with --adapter NAME=PATH."
                 )
-            self.controller.conversations.new(state)
-            state.lanes = 4
+            count = len(self.controller.conversations.user_messages(state))
+            sentence = "Four lanes are set up: base, base + URIAL, IFT and IFT + URIAL."
+            if count:
+                messages = "your message" if count == 1 else f"your {count} messages"
+                sentence += f" Replay sends {messages} to all four in a new conversation."
+            self.undo.offer(state, self.inputs, values, sentence, replay=True)
             updates: Updates = {}
+            for lane in self.lanes.columns[state.lanes :]:
+                updates |= self._clear(lane)
+            state.lanes = LANES
             for lane, spec in zip(self.lanes.columns, square_lanes(adapter), strict=True):
                 updates |= self.lanes.set_up(state, lane, spec)
-            return {**self.page.draw(state), **updates}
+            return {**updates, **self.page.draw(state)}
 
         return attempt(act, self.add)
 
@@ -141,10 +167,15 @@ class Arrangement:
 
         def handler(state: PageState, values: Values) -> Updates:
             def act() -> Updates:
-                _refuse_while_blind(state)
+                refuse_while_blind(state)
                 settings = self.inputs.read(state, values)
                 settings.require(lane.number)
                 order = move(lane.number, len(settings.specs))
+                if len(order) < len(settings.specs):
+                    removed = f"Lane {lane_letter(lane.number)} is removed with its answers."
+                    self.undo.offer(state, self.inputs, values, removed)
+                else:
+                    state.undo = None
                 self.controller.conversations.arrange(state, order)
                 state.lanes = len(order)
                 updates: Updates = {}
@@ -160,6 +191,18 @@ class Arrangement:
         return handler
 
     # --- Updates ------------------------------------------------------------------------------------
+
+    def _find_missing(self, state: PageState, values: Values) -> str:
+        """Return the spec of the first lane variant that is not on the page, default variants first."""
+        catalog, open_lanes = self.controller.catalog, self.lanes.columns[: state.lanes]
+        used = {values[lane.preset] for lane in open_lanes}
+        defaults = default_lanes(catalog.default_adapter())
+        offered = [spec for _, spec in open_lanes[0].list_presets()]
+        return next((spec for spec in (*defaults, *offered) if spec not in used), defaults[state.lanes])
+
+    def _clear(self, lane: Lane) -> Updates:
+        """Return UI updates that remove earlier answers from a lane that was hidden."""
+        return {lane.past: "", lane.line: html_labels.status_line(None)}
 
     def draw(self, state: PageState) -> Updates:
         """Return UI updates that show the visible lanes and enable the available actions."""
@@ -177,7 +220,12 @@ class Arrangement:
         }
 
 
-def _refuse_while_blind(state: PageState) -> None:
+def refuse_while_blind(state: PageState) -> None:
+    """Check that the lane names are visible.
+
+    Raises:
+        InputError: blind mode is on.
+    """
     if state.blind:
         raise InputError("The lane names are hidden: press Reveal first.")
 

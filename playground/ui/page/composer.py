@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 import gradio as gr
@@ -79,15 +79,30 @@ class Composer:
         """Components updated by this feature's event handlers."""
         return [self.box, self.send, self.stop, self.retry, self.replay]
 
-    def connect(self, events: PageEvents, stream: AnswerStream, lanes: Lanes, examples: ExampleRow) -> None:
-        """Connect the buttons, including the examples and the buttons below the messages in each lane."""
+    def connect(
+        self,
+        events: PageEvents,
+        stream: AnswerStream,
+        lanes: Lanes,
+        examples: ExampleRow,
+        replays: Sequence[gr.Button],
+    ) -> None:
+        """Connect the buttons, including the buttons below the messages in each lane.
+
+        Args:
+            events: event wiring for the page.
+            stream: streaming logic.
+            lanes: all lanes.
+            examples: the row of example questions.
+            replays: further buttons that resend all messages.
+        """
         self.inputs: PageInputs = events.inputs
         self.stream = stream
         stream.on([self.send.click, self.box.submit], self.on_send)
         for button, example in zip(examples.buttons, examples.examples, strict=True):
             stream.on(button.click, self.on_example(example))
         stream.on(self.retry.click, self.on_retry)
-        stream.on(self.replay.click, self.on_replay)
+        stream.on([button.click for button in (self.replay, *replays)], self.on_replay)
         unqueued: dict[str, Any] = {"queue": False, **HIDDEN}
         state = [events.inputs.state]
         self.stop.click(self.on_stop(None), state, None, **unqueued)

@@ -10,8 +10,10 @@ from playground.types import Variant
 from playground.ui.controls.buttons import small_button
 from playground.ui.controls.decoding import DecodingControls
 from playground.ui.controls.events import HIDDEN, QUICK, Updates, Values
+from playground.ui.controls.toast import say
 from playground.ui.page.events import PageEvents
 from playground.ui.page.lanes import Lanes
+from playground.ui.page.setup_undo import SetupUndo
 from playground.ui.page.state import PageState
 
 
@@ -33,8 +35,13 @@ class Decoding:
         self.common = DecodingControls(most=most)
 
     def compose_main(self) -> None:
-        """Add the controls that are always visible."""
+        """Add the controls that are always visible, and the line that replaces them if lanes are unlinked."""
         self.common.compose_main()
+        # The style sheet shows this row while the lanes have decoding controls of their own.
+        with gr.Row(elem_id="unlinked"):
+            gr.HTML("<p>Each lane decodes its own way.</p>", elem_id="unlinked-note")
+            self.show = small_button("Show controls", "show-own-decoding")
+            self.link = small_button("Use lane A's values in all lanes", "link-decoding")
         self.more = small_button("More", "more")
 
     def compose_more(self) -> None:
@@ -54,10 +61,20 @@ class Decoding:
         """Components updated by this feature's event handlers, excluding the lanes' components."""
         return [self.linked, *self.common.outputs]
 
-    def connect(self, events: PageEvents) -> None:
-        """Connect the controls, including those in the lanes."""
+    def connect(self, events: PageEvents, undo: SetupUndo) -> None:
+        """Connect the controls, including those in the lanes.
+
+        Args:
+            events: event wiring for the page.
+            undo: row with which linking the lanes again can be undone.
+        """
+        self.inputs, self.undo = events.inputs, undo
         self.more.click(None, None, None, js="() => tandemMore()", **HIDDEN)
-        events.on(self.linked.input, self.on_linked)
+        self.show.click(None, None, None, js="() => tandemShowSetUps()", **HIDDEN)
+        opened = "(linked) => { if (!linked) tandemShowSetUps(); }"
+        self.linked.input(None, [self.linked], None, js=opened, **HIDDEN)
+        for event, handler in ((self.linked.input, self.on_linked), (self.link.click, self.on_link)):
+            events.on(events.on(event, handler).then, self.lanes.on_meters, self.lanes.meters)
         for controls in (self.common, *(lane.decoding for lane in self.lanes.columns)):
             own: dict[str, Any] = {**QUICK, "outputs": controls.outputs}
             controls.preset.input(controls.on_preset, {controls.preset}, **own)
@@ -77,12 +94,22 @@ class Decoding:
 
     def on_linked(self, state: PageState, values: Values) -> Updates:
         """Switch to the shared controls, or to per-lane controls that start with the shared values."""
+        if values[self.linked]:
+            return self.on_link(state, {**values, self.linked: False})
         updates: Updates = {}
         for lane in self.lanes.columns:
-            updates[lane.own_decoding] = gr.update(visible=not values[self.linked])
-            if not values[self.linked]:
-                updates |= lane.decoding.copy_from(self.common, values)
+            updates[lane.own_decoding] = gr.update(visible=True)
+            updates |= lane.decoding.copy_from(self.common, values)
+        say("Each lane now has its own decoding controls. They are in the lane's Set up.")
         return updates
+
+    def on_link(self, state: PageState, values: Values) -> Updates:
+        """Switch to the shared controls, which take the values of lane A."""
+        sentence = "All lanes decode with lane A's values."
+        self.undo.offer(state, self.inputs, values, sentence)
+        updates: Updates = {lane.own_decoding: gr.update(visible=False) for lane in self.lanes.columns}
+        updates |= self.common.copy_from(self.lanes.columns[0].decoding, values)
+        return {**updates, self.linked: True, **self.undo.draw(state)}
 
     # --- Updates ------------------------------------------------------------------------------------
 

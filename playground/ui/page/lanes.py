@@ -8,6 +8,8 @@ from typing import Any
 import gradio as gr
 
 from playground.lanes.letters import lane_letter
+from playground.lanes.names import abbreviate_spec, label_lanes
+from playground.lanes.recipe import Recipe
 from playground.lanes.summary import summarize_lanes
 from playground.types import InputError, Variant
 from playground.ui.controls.events import HIDDEN, Updates, Values
@@ -179,8 +181,11 @@ class Lanes:
     def draw_meters(self, state: PageState, values: Values) -> Updates:
         """Return UI updates for each lane's summary and the context usage of its next prompt.
 
-        The next prompt includes the draft in the message box.
+        The next prompt includes the draft in the message box. In blind mode, nothing is sent to the page,
+        because the summary and the length of the prompt could identify the lane.
         """
+        if state.blind:
+            return {lane.meter: "" for lane in self.columns}
         try:
             settings = self.inputs.read(state, values)
         except InputError:
@@ -190,12 +195,20 @@ class Lanes:
             draft = None
         catalog = self.controller.catalog
         summaries = summarize_lanes(
-            settings.specs, settings.decoding, catalog.default_set(), catalog.sets(state)
+            settings.specs,
+            settings.decoding,
+            catalog.default_set(),
+            catalog.sets(state),
+            new_seeds=settings.new_seeds,
+            linked=bool(values[self.inputs.linked]),
         )
-        return {
-            lane.meter: html_labels.lane_summary(summary) + lane.draw_meter(state, settings, draft)
-            for lane, summary in zip(self.columns, summaries, strict=False)
-        }
+        labels = label_lanes(catalog.cards())
+        updates: Updates = {}
+        for lane, spec, summary in zip(self.columns, settings.specs, summaries, strict=False):
+            name = abbreviate_spec(Recipe.of(spec).preset, labels)
+            shown = html_labels.lane_summary(name, summary)
+            updates[lane.meter] = shown + lane.draw_meter(state, settings, draft)
+        return updates
 
     def draw_columns(self, state: PageState) -> Updates:
         """Return UI updates that show or hide each lane's column, styled for blind mode if it is on."""

@@ -64,7 +64,8 @@ class PageLoad:
         self.inputs: PageInputs = events.inputs
         self.topbar, self.lanes, self.arrangement, self.decoding = topbar, lanes, arrangement, decoding
         self.actions, self.conversation = actions, conversation
-        events.on(self.timer.tick, self.on_tick)
+        ticked = events.on(self.timer.tick, self.on_tick)
+        events.on(ticked.then, lanes.on_meters, lanes.meters)
         loaded = events.on(blocks.load, self.on_load)
         settled = events.on(loaded.then, lanes.on_loaded)
         written = events.on(settled.then, self.on_setup, self.address.parts)

@@ -39,6 +39,7 @@ from playground.ui.page.lanes import Lanes
 from playground.ui.page.load import PageLoad
 from playground.ui.page.probe_row import ProbeRow
 from playground.ui.page.probes import ProbePlayer
+from playground.ui.page.resets import Resets
 from playground.ui.page.sparse import SparseBlocks
 from playground.ui.page.state import LANES, PageState
 from playground.ui.page.stream import AnswerStream
@@ -104,12 +105,14 @@ class Page:
             judge=self.judge,
             address=self.address,
             hidden_lanes=self.hidden_lanes,
+            setup_undo=self.setup_undo,
         )
 
     def _compose_bottom(self) -> tuple[gr.Row, gr.Row]:
         """Add all components below the lanes. Return the action row and the editing row."""
         composer, conversation = self.composer, self.conversation
         self.hidden_lanes = gr.HTML("", visible=False, elem_id="hidden-lanes", elem_classes="above")
+        self.setup_undo = self.arrangement.compose_undo()
         self.tour_row = TourRow()
         self.examples = ExampleRow(self.settings.base)
         self.probe_row = ProbeRow(self.controller)
@@ -209,7 +212,9 @@ class Page:
             prompt_dialog=self.prompt_dialog,
             after=self.after,
         )
-        self.composer.connect(events, stream, self.lanes, self.examples)
+        self.composer.connect(
+            events, stream, self.lanes, self.examples, replays=[self.setup_undo.replay]
+        )
         player = ProbePlayer(self.controller, self.probe_row, self.probes_dialog, self.conversation, stream)
         player.connect(events)
         tour = Tour(
@@ -218,7 +223,15 @@ class Page:
         tour.connect(events, stream, self.examples.tour, self.shortcuts)
         self.arrangement.connect(events, self.lanes, self.conversation)
         self.lanes.connect(events)
-        self.decoding.connect(events)
+        self.decoding.connect(events, self.setup_undo)
+        Resets(self.controller, self.setup_undo).connect(
+            events,
+            lanes=self.lanes,
+            decoding=self.decoding,
+            arrangement=self.arrangement,
+            page=self.conversation,
+            prefill=self.composer.prefill,
+        )
 
     def _connect_dialogs(self, events: PageEvents) -> None:
         state, inputs, draw_marks = self.state, events.inputs, self.conversation.draw_marks

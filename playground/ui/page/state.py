@@ -65,6 +65,21 @@ class JudgingState:
     """Fingerprint of the most recently rendered verdicts."""
 
 
+@dataclass(frozen=True)
+class SavedSetup:
+    """The set-up before a change that can be undone."""
+
+    sentence: str
+    """What was changed."""
+    replay: bool
+    """Whether to offer to resend the conversation's messages."""
+    values: list[Any]
+    """Values of the controls, in the order of `PageInputs.controls`."""
+    lanes: int
+    conversation: str | None
+    branch: Conversation | None
+
+
 @dataclass
 class TourState:
     """State of the tour while it is running."""
@@ -101,6 +116,8 @@ class PageState:
     """Whether the lanes are shuffled and their names are hidden."""
     preset: str | None = None
     """Name of the preset requested by this page. Its settings are applied once the preset is loaded."""
+    undo: SavedSetup | None = None
+    """The set-up to which Undo returns. Cleared once another conversation is shown or a message is sent."""
     probe: str | None = None
     """Name of the active probe. Its next message is determined from the messages sent so far."""
     tour: TourState | None = None

@@ -1,4 +1,4 @@
-"""Tests for main page handlers: events before the load event, and the context usage meters."""
+"""Tests for main page handlers: before the load event, context usage meters, and rearranged lanes."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from playground.engine.scripted import ScriptedEngine
 from playground.library import Library
 from playground.session import Session
 from playground.store import Store
+from playground.ui.page.controller.catalog import LaneCatalog
 from playground.ui.page.state import PageState
 from tests.helpers.checked import there
 
@@ -61,10 +62,14 @@ class Page:
 
     def call(self, elem_id: str, kind: str, pressed: str | None, **changes: Any) -> list[dict[Any, Any]]:
         """The updates of an event whose inputs have the values that they were made with."""
-        part = next(each for each in self.blocks.blocks.values() if each.elem_id == elem_id)
+        part = self.find(elem_id)
         event = next(fn for fn in self.blocks.fns.values() if (part._id, kind) in fn.targets and fn.fn)
         more = [gr.EventData(part, PRESSED[pressed])] if pressed else []
         return self.run(event, *more, **changes)
+
+    def find(self, elem_id: str) -> Any:
+        """The component with this id."""
+        return next(each for each in self.blocks.blocks.values() if each.elem_id == elem_id)
 
     def load(self) -> dict[Any, Any]:
         """The updates of the load event."""
@@ -182,3 +187,78 @@ def test_a_meter_is_never_about_other_settings(page: Page) -> None:
     call_from("")
     (moved,) = page.call("swap-0", "click", None)
     assert set(meters(moved).values()) == {""}
+
+
+# --- Rearranging lanes ----------------------------------------------------------------------------
+
+
+def values_of(updates: dict[Any, Any], *ids: str) -> list[Any]:
+    """The values in the updates of components."""
+    found = {str(part.elem_id): update for part, update in updates.items()}
+    updated = [found.get(id) for id in ids]
+    return [update.get("value") if isinstance(update, dict) else update for update in updated]
+
+
+def test_the_comparison_of_four_uses_an_adapter_that_works_and_keeps_the_conversation(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call_from("c=" + page.record("Hello?", "Again?", lanes=2))
+    page.load()
+    conversation, lanes = page.state.conversation, page.state.lanes
+    monkeypatch.setattr(LaneCatalog, "default_adapter", lambda self: "pocket-ift-10")  # the first one failed
+    (updates,) = page.call("square", "click", None)
+    presets = ["base", "urial", "pocket-ift-10", "urial:adapter=pocket-ift-10"]
+    assert values_of(updates, *(f"pick-{lane}" for lane in range(4))) == presets
+    assert (page.state.conversation, page.state.lanes) == (conversation, 4)
+    assert "Replay sends your 2 messages" in values_of(updates, "setup-changed")[0]
+    (updates,) = page.call("undo-setup", "click", None)
+    assert (page.state.conversation, page.state.lanes, page.state.undo) == (conversation, lanes, None)
+    with pytest.warns(UserWarning, match="can no longer be undone"):
+        page.call("undo-setup", "click", None)
+
+
+def test_an_added_lane_uses_a_variant_that_is_missing(page: Page) -> None:
+    call_from("")
+    page.load()
+    (updates,) = page.call("add-lane", "click", None)
+    assert values_of(updates, "pick-2") == ["base"]
+    page.state.lanes = 2
+    (updates,) = page.call("add-lane", "click", None, **{"pick-1": "base"})
+    assert values_of(updates, "pick-2") == ["pocket-ift"]
+
+
+def test_a_lane_and_the_whole_set_up_are_reset(page: Page) -> None:
+    call_from("")
+    page.load()
+    own = {"pick-0": "urial", "system-1": "Be brief.", "variables-1": "not valid", "linked": False}
+    (updates,) = page.call("reset-1", "click", None, **own, **{"temperature-1": 0.9})
+    assert values_of(updates, "system-1", "variables-1", "temperature-1") == ["", "", 0.0]
+    assert page.find("temperature-0") not in updates
+    (updates,) = page.call("undo-setup", "click", None)
+    assert values_of(updates, "system-1", "variables-1", "temperature-1") == ["Be brief.", "not valid", 0.9]
+
+    page.state.lanes = 4
+    (updates,) = page.call("reset-setup", "click", None, start="It is", **{"k-0": 1, "temperature": 1.2})
+    assert page.state.lanes == 2
+    assert values_of(updates, "start", "k-0", "temperature", "linked", "mode") == ["", 3, 0.0, True, "own"]
+    (updates,) = page.call("undo-setup", "click", None)
+    assert page.state.lanes == 4
+    assert values_of(updates, "start", "k-0", "temperature") == ["It is", 1, 1.2]
+
+
+def test_lanes_are_linked_with_the_values_of_the_first_one(page: Page) -> None:
+    call_from("")
+    page.load()
+    own = {"linked": False, "temperature": 0.2, "temperature-0": 0.7, "temperature-1": 1.0}
+    (updates,) = page.call("link-decoding", "click", None, **own)
+    assert values_of(updates, "linked", "temperature") == [True, 0.7]
+
+
+def test_summaries_are_not_sent_while_the_lanes_are_blind(page: Page) -> None:
+    call_from("")
+    page.load()
+    (updates,) = page.call("mode", "input", None, **{"k-0": 1})
+    assert "K 1" in values_of(updates, "meter-0")[0]
+    page.state.blind = True
+    (updates,) = page.call("mode", "input", None)
+    assert set(values_of(updates, *(f"meter-{lane}" for lane in range(4)))) == {""}

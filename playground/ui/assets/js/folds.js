@@ -22,6 +22,13 @@
     }
   };
   window.tandemSetUp = (lane) => fold(`setup-${lane}`);
+  window.tandemShowSetUps = () => {
+    for (const [id, holder] of folds) {
+      if (holder.startsWith("lane-") && document.getElementById(id)) open.add(id);
+    }
+    keep("tandem-open", [...open].join(" "));
+    unfold();
+  };
   window.tandemMore = () => fold("more");
   new MutationObserver(unfold).observe(document.documentElement, { childList: true, subtree: true });
 })();

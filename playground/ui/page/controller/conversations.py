@@ -124,7 +124,7 @@ class Conversations:
         """Set the page's current conversation. If `conversation` is None, the page has no conversation."""
         state.conversation = conversation.id if conversation else None
         state.shown = _fingerprint(conversation) if conversation else ()
-        state.branch = state.editing_turn = None
+        state.branch = state.editing_turn = state.undo = None
         if conversation:
             state.own.add(conversation.id)
 
@@ -154,7 +154,7 @@ class Conversations:
         refuse_while_streaming(state)
         state.branch = self.make_branch(state, self.require_current(state), turns)
         state.conversation = None
-        state.editing_turn = None
+        state.editing_turn = state.undo = None
         return state.branch
 
     def undo(self, state: PageState) -> tuple[Conversation, str]:

@@ -1,0 +1,50 @@
+// Lanes: narrow headers, names that do not fit, titles of buttons, and feedback while lanes change.
+(() => {
+  window.tandemBusy = (busy) => {
+    const lanes = document.getElementById("lanes");
+    lanes?.classList.toggle("working", busy);
+    lanes?.setAttribute("aria-busy", String(busy));
+  };
+
+  const NARROW = 430; // pixels
+  const WORDS = { setup: "Set up this lane", prompt: "Show the lane's next prompt" };
+  const fit = () => {
+    for (const lane of document.querySelectorAll("#lanes > .lane")) {
+      // Aligned lanes have no box of their own, so the width is that of their header.
+      const head = lane.querySelector(".head");
+      if (!head?.clientWidth) continue;
+      lane.classList.toggle("narrow", head.clientWidth <= NARROW);
+      const name = lane.querySelector(".pick input");
+      lane.classList.toggle("name-cut", Boolean(name) && name.scrollWidth > name.clientWidth);
+      if (!watched.has(head)) watched.add(head) && sizes.observe(head);
+      for (const [id, words] of Object.entries(WORDS)) {
+        const button = lane.querySelector(`.head [id^="${id}-"]`);
+        if (button && !button.title) button.title = words;
+      }
+    }
+  };
+  const watched = new WeakSet();
+  const sizes = new ResizeObserver(() => fit());
+
+  let waiting = false;
+  const changed = () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      fit();
+    });
+  };
+  // Watches only the headers and the rows of lanes, because the answers change ten times per second.
+  const heads = new MutationObserver(changed);
+  const found = new WeakSet();
+  new MutationObserver(() => {
+    for (const place of document.querySelectorAll("#lanes, .lane, .lane .head, .lane .meter-line")) {
+      if (found.has(place)) continue;
+      found.add(place);
+      const deep = place.matches(".head, .meter-line");
+      heads.observe(place, { childList: true, subtree: deep, ...(deep ? {} : { attributeFilter: ["class"] }) });
+      changed();
+    }
+  }).observe(document.documentElement, { childList: true, subtree: true });
+})();
