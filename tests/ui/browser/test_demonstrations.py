@@ -223,8 +223,8 @@ def test_a_set_is_edited_used_and_saved_and_the_record_has_its_content(person: P
 
 
 def test_two_sets_are_compared(person: Person) -> None:
-    person.page.click("#setup-1")
-    person.page.click("#edit-1")
+    person.page.click("#setup-0")
+    person.page.click("#edit-0")
     person.choose("editor-set", "pocket-8")
     person.choose("editor-compare", "pocket-multi-turn-3")
     cards = person.page.locator("#editor-cards")

@@ -247,8 +247,7 @@ def test_a_copied_link_sets_another_browser_up_and_holds_no_text(
     page = person.page
     person.pick(0, "Base")
     page.click("#more")
-    page.click("#linked input")
-    page.click("#setup-1")
+    page.click("#linked input")  # opens the settings of every lane
     page.fill("#temperature-1 input", "1")
     page.fill("#start textarea", "Secret words")
     page.click("#probes")
