@@ -13,12 +13,12 @@ from tests.helpers.browsing import QUESTION, SIZES, App, Person
 pytestmark = pytest.mark.browser
 
 OUTSIDE = """() => [...document.querySelectorAll('#lanes > .lane')].flatMap((lane) => {
-  const panel = lane.querySelector('.settings'), within = panel.getBoundingClientRect(), found = [];
+  const panel = lane.querySelector('.settings'), found = [];
   const boxes = [...panel.querySelectorAll('input, textarea, button, [data-testid=block-info]')]
     .filter((each) => each.getClientRects().length && getComputedStyle(each).visibility === 'visible');
   for (const each of boxes) {
     each.scrollIntoView({block: 'nearest'});
-    const box = each.getBoundingClientRect();
+    const box = each.getBoundingClientRect(), within = panel.getBoundingClientRect();
     const inside = box.left >= within.left - 1 && box.right <= within.right + 1
       && box.top >= within.top - 1 && box.bottom <= within.bottom + 1 && box.width > 10;
     if (!inside) found.push(`${lane.id}: ${each.id || each.innerText || each.ariaLabel} is outside`);
