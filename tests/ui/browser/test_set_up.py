@@ -20,7 +20,7 @@ OUTSIDE = """() => [...document.querySelectorAll('#lanes > .lane')].flatMap((lan
     each.scrollIntoView({block: 'nearest'});
     const box = each.getBoundingClientRect(), within = panel.getBoundingClientRect();
     const inside = box.left >= within.left - 1 && box.right <= within.right + 1
-      && box.top >= within.top - 1 && box.bottom <= within.bottom + 1 && box.width > 10;
+      && box.top >= within.top - 1 && box.bottom <= within.bottom + 1 && box.width > 4;
     if (!inside) found.push(`${lane.id}: ${each.id || each.innerText || each.ariaLabel} is outside`);
   }
   const fields = boxes.filter((each) => each.matches('input, textarea, button:not(.reset-button)'));
