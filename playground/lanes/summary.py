@@ -151,7 +151,7 @@ def _describe_decoding(
         own: whether to show the parameters even if all lanes have the same.
     """
     temperature = parameters["temperature"]
-    text = f"T {format_setting("temperature", temperature)}" if temperature else "greedy"
+    text = f"T {format_setting('temperature', temperature)}" if temperature else "greedy"
     settings = {"temperature": _Value(text, default=False, own=own)}
     for name, label in DECODING.items():
         value, default = parameters.get(name, getattr(Sampling, name)), getattr(Sampling, name)
