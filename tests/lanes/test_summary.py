@@ -78,7 +78,7 @@ def test_a_lane_is_summarized_by_what_other_lanes_do_not_have(
             ({"repetition_penalty": 1.15, "penalty_scope": "answer"}, {"repetition_penalty": 1.15}),
             ["penalty on the answer only*", "penalty on prompt and answer*"],
         ),
-        (({"max_new_tokens": 2048}, {}), ["max 2\u202f048*", "max 256*"]),
+        (({"max_new_tokens": 2048}, {}), ["max 2,048*", "max 256*"]),
         (({"temperature": 1, "seed": 123456789}, {"temperature": 1}), ["seed 123456789*", "seed 0*"]),
         (({"seed": 1}, {}), ["", ""]),
         (({"stop": ("Paris", "\n")}, {}), [r"stop at 'Paris', '\n'*", "no stop sequences*"]),
