@@ -212,9 +212,7 @@ class Page:
             prompt_dialog=self.prompt_dialog,
             after=self.after,
         )
-        self.composer.connect(
-            events, stream, self.lanes, self.examples, replays=[self.setup_undo.replay]
-        )
+        self.composer.connect(events, stream, self.lanes, self.examples, replays=[self.setup_undo.replay])
         player = ProbePlayer(self.controller, self.probe_row, self.probes_dialog, self.conversation, stream)
         player.connect(events)
         tour = Tour(
