@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 
 from playground.ui.controls.buttons import close_button
 from playground.ui.controls.events import QUICK, Updates
 from playground.ui.controls.toast import attempt
+
+DialogSize = Literal["small", "medium", "large"]
 
 
 class Dialog:
@@ -19,16 +21,19 @@ class Dialog:
     these three members, so a subclass must set the attributes they need before calling `super().__init__`.
     """
 
-    def __init__(self, id: str, title: str = "", *, prefix: str | None = None) -> None:
+    def __init__(
+        self, id: str, title: str = "", *, prefix: str | None = None, size: DialogSize = "large"
+    ) -> None:
         """Create the hidden dialog and connect its Close button.
 
         Args:
             id: id of the dialog's element.
             title: the dialog's heading, as HTML.
             prefix: prefix of the element ids of the title and the Close button; `id` by default.
+            size: the dialog's greatest width. Its height is that of its content, up to the window's height.
         """
         prefix = prefix or id
-        with gr.Column(visible=False, elem_id=id, elem_classes="dialog") as self.frame:
+        with gr.Column(visible=False, elem_id=id, elem_classes=["dialog", size]) as self.frame:
             with gr.Row(elem_classes="dialog-head"):
                 self.title = gr.HTML(f"<h2>{title}</h2>" if title else "", elem_id=f"{prefix}-title")
                 self._compose_head()
@@ -70,16 +75,19 @@ class Dialog:
 class HtmlDialog(Dialog):
     """A dialog whose content is a single HTML component."""
 
-    def __init__(self, id: str, title: str, on_load: str | None = None) -> None:
+    def __init__(
+        self, id: str, title: str, on_load: str | None = None, *, size: DialogSize = "large"
+    ) -> None:
         """Create the dialog, hidden and empty.
 
         Args:
             id: id of the dialog's element.
             title: the dialog's heading, as HTML.
             on_load: JavaScript to run once, when the HTML component is mounted.
+            size: the dialog's greatest width.
         """
         self._id, self._on_load = id, on_load
-        super().__init__(id, title)
+        super().__init__(id, title, size=size)
 
     def _compose_body(self) -> None:
         self.body = gr.HTML(

@@ -55,7 +55,7 @@ class ModelDialog(Dialog):
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        super().__init__("model-panel", "Model", prefix="model")
+        super().__init__("model-panel", "Model", prefix="model", size="medium")
 
     def _compose_body(self) -> None:
         with gr.Column(elem_classes="dialog-body"):

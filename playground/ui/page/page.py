@@ -143,7 +143,7 @@ class Page:
         self.prompt_dialog = PromptDialog(controller)
         self.demonstration_editor = DemonstrationEditor(controller, LANES, settings.public)
         self.compare = CompareDialog(controller)
-        self.after = HtmlDialog("after", "After the stop")
+        self.after = HtmlDialog("after", "Raw output after the stop", size="small")
         self.probes_dialog = ProbesDialog(controller, settings.public)
         self.scores_dialog = ScoresDialog(controller.session, controller, settings.public)
         self.judge = JudgeDialog(controller, settings, self.judge_row)

@@ -28,12 +28,12 @@ ASSETS = Path(__file__).parents[1] / "assets"
 STYLE_SHEETS = (
     *("page", "topbar", "view", "lanes", "layout", "composer", "examples", "tour", "narrow"),
     *("lane-head", "answers", "set-up"),
-    *("dialogs", "compare", "probes", "judging", "model", "a11y"),
+    *("dialogs", "compare", "probes", "judging", "model", "toasts", "a11y"),
 )
 """Names of the style sheets, in the order in which later rules override earlier ones."""
 SCRIPTS = (
     *("store", "view", "theme", "folds", "layout", "scroll", "draft", "votes", "address", "lanes"),
-    *("focus", "hints", "a11y"),
+    *("toasts", "focus", "hints", "a11y"),
 )
 """Names of the scripts that run in the browser, in their order. `store` and `focus` are used by others."""
 PEOPLE_AT_ONCE = 64
