@@ -68,6 +68,7 @@ def _render_pair(pair: PairRecord, cards: Cards) -> str:
         (pair.failed, "without a verdict", "without a verdict"),
     ]
     counts = ", ".join(count_things(count, one, more) for count, one, more in ties if count)
+    first, second = _render_name(pair.first, cards), _render_name(pair.second, cards)
     rows = [_render_share_row("all turns", pair.rate, bold=True)]
     rows += [
         _render_share_row(f"turn {turn}", share)
@@ -78,12 +79,14 @@ def _render_pair(pair: PairRecord, cards: Cards) -> str:
     where = count_things(pair.conversations, "conversation")
     return (
         '<article class="pair-scores"><header>'
-        f'<div class="entrant">{_render_variant(pair.first, cards)}</div>'
-        f'<div class="tally"><b>{format_number(pair.first_wins)}</b><span>:</span>'
-        f"<b>{format_number(pair.second_wins)}</b></div>"
-        f'<div class="entrant right">{_render_variant(pair.second, cards)}</div></header>'
-        '<table><thead class="unseen"><tr><th>Turns</th><th>Win rate of the first variant, with interval</th>'
-        f"<th>Bar</th><th>Comparisons</th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        f'<div class="entrant">{_render_variant(pair.second, cards)}</div>'
+        f'<div class="tally"><b>{format_number(pair.second_wins)}</b><span>:</span>'
+        f"<b>{format_number(pair.first_wins)}</b></div>"
+        f'<div class="entrant right">{_render_variant(pair.first, cards)}</div></header>'
+        '<table><thead><tr><th scope="col"><span class="unseen">Turns</span></th>'
+        f'<th scope="col">win rate of {first}</th><th scope="col">{_render_axis(second, first)}</th>'
+        '<th scope="col"><span class="unseen">Comparisons</span></th></tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table>"
         f'<p class="note">{", ".join(filter(None, (counts, where)))}.{note}</p></article>'
     )
 
@@ -91,8 +94,8 @@ def _render_pair(pair: PairRecord, cards: Cards) -> str:
 def _render_share_row(label: str, share: Share, bold: bool = False) -> str:
     """Render the first variant's win rate as a table row with a bar.
 
-    The bar's scale is reversed, so that the point lies on the side of the variant that wins more often: the
-    first variant is shown on the left, the second on the right.
+    As in all bars, the right end is 100%. The first variant is therefore shown on the right, so that the
+    point lies on the side of the variant that wins more often.
     """
     low, high = share.interval
     value = share.value
@@ -100,15 +103,23 @@ def _render_share_row(label: str, share: Share, bold: bool = False) -> str:
     return (
         f'<tr{" class=all" if bold else ""}><th scope="row">{label}</th>'
         f"<td><b>{figure}</b> <span>{low:.0%} to {high:.0%}</span></td>"
-        f"<td>{render_bar(None if value is None else 1 - value, (1 - high, 1 - low))}</td>"
+        f"<td>{render_bar(value, (low, high))}</td>"
         f"<td>{format_number(share.count)}</td></tr>"
     )
+
+
+def _render_axis(low: str, high: str) -> str:
+    """Render what the left and the right end of the bars below mean, as HTML."""
+    return f'<div class="axis"><span>{low}</span><span>{high}</span></div>'
 
 
 def render_bar(
     value: float | None, interval: tuple[float, float] | None, scale: tuple[float, float] = (0.0, 1.0)
 ) -> str:
-    """Render a bar that shows a value and its confidence interval graphically, without numbers."""
+    """Render a bar that shows a value and its confidence interval graphically, without numbers.
+
+    The left end is always the lowest value of the scale, and the right end the highest.
+    """
     low, high = scale
 
     def place(figure: float) -> float:
@@ -133,13 +144,15 @@ def _render_score_table(scored: Sequence[ScoreRow], scale: tuple[float, float], 
     aspects = list(dict.fromkeys(name for row in scored for name in row.aspects))
     is_share = scale == (0.0, 1.0)
     heading = "correct answers" if is_share else f"mean score, {scale[0]:g} to {scale[1]:g}"
+    ends = [_format_value(end, True) if is_share else f"{end:g}" for end in scale]
     heads = [*(f"turn {turn}" for turn in turns), *aspects]
     columns = "".join(f'<th scope="col">{reveal(name)}</th>' for name in heads)
     rows = "".join(_render_score_row(row, turns, aspects, scale, cards) for row in scored)
     note = few(min(row.mean.conversations for row in scored if row.mean), "conversation")
     return (
         '<div class="wide"><table class="standings"><thead><tr><th scope="col">variant</th>'
-        f'<th scope="col" colspan="2">{heading}</th>{columns}<th scope="col">no verdict</th></tr></thead>'
+        f'<th scope="col">{_render_axis(*ends)}</th><th scope="col">{heading}</th>{columns}'
+        '<th scope="col">no verdict</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div>" + (f'<p class="note">{note}</p>' if note else "")
     )
 

@@ -28,14 +28,28 @@ def test_a_pair_says_wins_ties_rate_interval_and_how_few() -> None:
     told = text(
         drawn([win(talk(("a", "b")), 0, 0), win(talk(("c", "d")), 0, 0), win(talk(("e", "f")), 0, 1)])
     )
-    assert "2 : 1" in told
+    assert "1 : 2" in told, "the first stands at the right, where the bars end at 100%"
     assert "67% 21% to 94%" in told  # Wilson's interval of two of three
     assert "Only 3 comparisons: too few to draw conclusions." in told
 
 
 def test_the_bar_leans_to_the_side_of_who_wins() -> None:
-    [point] = re.findall(r'class="point" style="left:([\d.]+)%"', drawn([win(talk(("a", "b")), 0, 0)]))
-    assert float(point) == 0, "the first stands at the left"
+    for winner, end in ((0, 100), (1, 0)):
+        [point] = re.findall(
+            r'class="point" style="left:([\d.]+)%"', drawn([win(talk(("a", "b")), 0, winner)])
+        )
+        assert float(point) == end, "the first stands at the right"
+
+
+def test_every_bar_grows_to_the_right_and_names_its_ends() -> None:
+    pair = drawn([win(talk(("a", "b")), 0, 0)])
+    first, second = re.findall(r"<strong>(.*?)</strong>", pair)[::-1]
+    assert f'<div class="axis"><span>{second}</span><span>{first}</span></div>' in pair
+    assert f"win rate of {first}" in pair
+    scored = judged(talk(("a", "b")), 0, outcome="scored", scores=(8.0, 3.0), scale=(1.0, 10.0))
+    assert '<div class="axis"><span>1</span><span>10</span></div>' in drawn([scored])
+    right = judged(talk(("a", "b")), 0, outcome="scored", scores=(1.0, 0.0), scale=(0.0, 1.0))
+    assert '<div class="axis"><span>0%</span><span>100%</span></div>' in drawn([right])
 
 
 def test_scores_have_their_means_and_what_has_none_is_counted_apart() -> None:
