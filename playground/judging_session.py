@@ -88,9 +88,9 @@ class JudgingSession:
 
     # --- Judging and voting -----------------------------------------------------------------------
 
-    def estimate(self, request: JudgeRequest) -> Estimate:
-        """Estimate the total cost of a judging request, summed over its judges."""
-        return self.judges.estimate(request)
+    def estimate(self, *requests: JudgeRequest) -> Estimate:
+        """Estimate the total cost of judging requests (see `Judges.estimate`)."""
+        return self.judges.estimate(*requests)
 
     def family_warnings(self, request: JudgeRequest) -> list[str]:
         """Return a warning for each judge from the same model family as the base or a lane's adapter."""

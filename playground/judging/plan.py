@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,13 +68,18 @@ class Plan:
     verdict: Verdict
     calls: tuple[PlannedCall, ...]
 
-    def new_calls(self) -> list[PlannedCall]:
-        """Return the calls that will be billed: calls without a recorded result, excluding duplicates."""
-        return list({call.key: call for call in self.calls if call.recorded is None}.values())
+    def new_calls(self, paid: Container[str] = ()) -> list[PlannedCall]:
+        """Return the calls that will be billed: calls without a recorded result, excluding duplicates.
 
-    def estimate(self, prices: Prices | None) -> Estimate:
-        """Estimate the cost of the plan."""
-        new = self.new_calls()
+        Args:
+            paid: keys of calls that another plan makes.
+        """
+        new = {call.key: call for call in self.calls if call.recorded is None and call.key not in paid}
+        return list(new.values())
+
+    def estimate(self, prices: Prices | None, paid: Container[str] = ()) -> Estimate:
+        """Estimate the cost of the plan (see `new_calls`)."""
+        new = self.new_calls(paid)
         tokens_in = sum(call.prompt_tokens for call in new)
         tokens_out = sum(call.tokens for call in new) - tokens_in
         return Estimate(

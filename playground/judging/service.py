@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 from playground.config import Settings
@@ -93,10 +93,33 @@ class Judges:
 
     # --- Judging ----------------------------------------------------------------------------------
 
-    def estimate(self, request: JudgeRequest) -> Estimate:
-        """Estimate the total cost of a request over all of its judges."""
-        prices = self.settings.judge_prices
-        return Estimate.total(plan.estimate(prices) for plan in self._plan(request))
+    def estimate(self, *requests: JudgeRequest) -> Estimate:
+        """Estimate the total cost of requests over all of their judges. Identical calls are counted once."""
+        return self._estimate([plan for request in requests for plan in self._plan(request)])
+
+    def _estimate(self, plans: Iterable[Plan]) -> Estimate:
+        paid: set[str] = set()
+        estimates = []
+        for plan in plans:
+            estimates.append(plan.estimate(self.settings.judge_prices, paid))
+            paid.update(call.key for call in plan.new_calls())
+        return Estimate.total(estimates)
+
+    def check(self, requests: Sequence[JudgeRequest], budget: JudgeBudget | None = None) -> None:
+        """Check that requests can be judged one after another.
+
+        Args:
+            requests: the requests.
+            budget: the user's token budget. Judges that use the user's own key do not draw on the budget.
+
+        Raises:
+            InputError: an API key is missing, or the budget is smaller than the estimate.
+        """
+        plans = [plan for request in requests for plan in self._plan(request)]
+        self._check_keys(plans)
+        if budget is not None:
+            tokens = self._estimate(plan for plan in plans if not plan.judge.own_key).most_tokens
+            budget.reserve(tokens).settle(0)  # each request reserves its own share when it is started
 
     def judge(self, request: JudgeRequest, budget: JudgeBudget | None = None) -> list[Judgment]:
         """Start the judgments for a request and return without waiting for them.
@@ -138,9 +161,7 @@ class Judges:
         self, request: JudgeRequest, plans: Sequence[Plan], budget: JudgeBudget | None
     ) -> list[Judging]:
         """Start a judgment for each plan. If any of the judgments cannot be started, start none of them."""
-        for plan in plans:
-            if plan.new_calls() and (missing := without_key(plan.judge, self._on_page)):
-                raise InputError(missing)
+        self._check_keys(plans)
         if self._closed:
             raise InputError("Tandem is shutting down: restart it to judge.")
         reservations: list[Reservation] = []
@@ -162,6 +183,12 @@ class Judges:
         for judging in judgings:
             judging.start()
         return judgings
+
+    def _check_keys(self, plans: Iterable[Plan]) -> None:
+        """Raise InputError if a call of the plans needs an API key that is missing."""
+        for plan in plans:
+            if plan.new_calls() and (missing := without_key(plan.judge, self._on_page)):
+                raise InputError(missing)
 
     def _reserve(self, plan: Plan, budget: JudgeBudget | None) -> Reservation:
         """Reserve, from a user's budget, the maximum number of tokens that a plan can use."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -208,7 +208,6 @@ class Store:
             limit: maximum number of conversations.
             owner: the owner whose conversations are loaded; None for all owners (see `summaries`).
         """
-        found = []
         with self._connect() as db:
             db.execute("BEGIN")
             rows = db.execute(
@@ -216,11 +215,29 @@ class Store:
                 "AND (? IS NULL OR owner IN ('', ?)) ORDER BY updated DESC LIMIT ?",
                 (owner, owner, limit),
             ).fetchall()
-            for (id,) in rows:
-                with suppress(*UNREADABLE):
-                    if (conversation := read_conversation(db, id)) is not None:
-                        found.append(conversation)
-        return found
+            return _read_all(db, [id for (id,) in rows])
+
+    def load_started(
+        self, message: str, limit: int, owner: str | None = None, ids: Collection[str] | None = None
+    ) -> list[Conversation]:
+        """Load the conversations whose first user message is `message`, newest first. Damaged conversations
+        are skipped.
+
+        Args:
+            message: the first user message.
+            limit: maximum number of conversations.
+            owner: the owner whose conversations are loaded; None for all owners (see `summaries`).
+            ids: ids of the conversations to choose from; None for all conversations.
+        """
+        with self._connect() as db:
+            db.execute("BEGIN")
+            rows = db.execute(
+                "SELECT c.id FROM turn t JOIN conversation c ON c.id = t.conversation WHERE t.number = 0 "
+                "AND t.user = ? AND (? IS NULL OR c.owner IN ('', ?)) ORDER BY c.updated DESC",
+                (message, owner, owner),
+            ).fetchall()
+            chosen = [id for (id,) in rows if ids is None or id in ids]
+            return _read_all(db, chosen[:limit])
 
     def save_verdict(self, conversation: str, turn: int, verdict: Verdict) -> None:
         """Save a verdict on a turn (zero-based) of a recorded conversation, replacing any verdict with the
@@ -276,3 +293,13 @@ class Store:
             Summary(id=id, updated=read_time(updated), title=plain_text(title) or "", turns=turns)
             for id, updated, title, turns in rows
         ]
+
+
+def _read_all(db: sqlite3.Connection, ids: Iterable[str]) -> list[Conversation]:
+    """Return the conversations with the given ids, without those that are unknown or damaged."""
+    found = []
+    for id in ids:
+        with suppress(*UNREADABLE):
+            if (conversation := read_conversation(db, id)) is not None:
+                found.append(conversation)
+    return found

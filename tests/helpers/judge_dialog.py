@@ -48,5 +48,6 @@ def values(**changes: Any) -> list[Any]:
         "samples": 1,
         "model": "m",
         "server": "",
+        "again": False,
     }
     return list((asked | changes).values())

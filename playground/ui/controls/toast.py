@@ -24,20 +24,23 @@ def say(sentence: str) -> None:
 
 
 def warn(error: Exception) -> None:
-    """Show an error as a toast.
+    """Show an error as a toast (see `describe_error`)."""
+    gr.Warning(html_labels.toast(describe_error(error)))
 
-    An unexpected error is logged, and the toast shows only a reference to the log entry.
+
+def describe_error(error: Exception) -> str:
+    """Describe an error in one sentence.
+
+    An unexpected error is logged, and the sentence contains only a reference to the log entry.
     """
     if isinstance(error, InputError | OutsideError):
-        sentence = str(error)
-    elif isinstance(error, UnicodeEncodeError) and HALF_CHARACTER.match(error.object, error.start):
+        return str(error)
+    if isinstance(error, UnicodeEncodeError) and HALF_CHARACTER.match(error.object, error.start):
         # Invalid text that was not caught by the check of an individual field.
-        sentence = "Some text on the page contains an unpaired surrogate (half a character): remove it."
-    else:
-        reference = secrets.token_hex(4)
-        log.error("Error %s", reference, exc_info=error)
-        sentence = f"Something went wrong on the server (error {reference} in the log): try again."
-    gr.Warning(html_labels.toast(sentence))
+        return "Some text on the page contains an unpaired surrogate (half a character): remove it."
+    reference = secrets.token_hex(4)
+    log.error("Error %s", reference, exc_info=error)
+    return f"Something went wrong on the server (error {reference} in the log): try again."
 
 
 def attempt(act: Callable[[], Updates], idle: Any) -> Updates:

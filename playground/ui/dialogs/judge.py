@@ -15,11 +15,12 @@ import gradio as gr
 from gradio.blocks import Block
 
 from playground.config import Settings
+from playground.judging.batch import BatchProgress, JudgeBatch
 from playground.judging.run import Judgment
 from playground.types import InputError, Verdict, check_characters
 from playground.ui.controls.buttons import small_button
 from playground.ui.controls.events import QUICK, Updates
-from playground.ui.controls.toast import say
+from playground.ui.controls.toast import describe_error, say
 from playground.ui.dialogs.dialog import Dialog, HtmlDialog
 from playground.ui.dialogs.judge_form import (
     MODELS_LIMIT,
@@ -29,6 +30,7 @@ from playground.ui.dialogs.judge_form import (
     read_form,
 )
 from playground.ui.dialogs.judge_requests import JudgeRequests, read_turn
+from playground.ui.html import judge_batch as html_judge_batch
 from playground.ui.html import verdicts as html_verdicts
 from playground.ui.page.controller import Controller
 from playground.ui.page.controller.conversations import answered_lanes_on_page
@@ -55,15 +57,17 @@ class JudgeDialog(Dialog):
         self.row = row
         self.requests = JudgeRequests(controller, settings)
         self.timer = gr.Timer(1, active=False)
-        super().__init__("judge", "Judge")
-        self.whole = HtmlDialog("verdict", "Requests and responses")
+        super().__init__("judge", "Judge", size="medium")
+        self.whole = HtmlDialog("verdict", "Requests and responses", size="medium")
 
     def _compose_body(self) -> None:
         with gr.Column(elem_classes="dialog-body", elem_id="judge-body"):
             self.controls = JudgeControls(self.settings, self.requests.rubrics())
             self.about = gr.HTML("", elem_id="judge-about")
+            self.progress = gr.HTML("", elem_id="judge-progress")
         with gr.Row(elem_classes="dialog-foot", elem_id="judge-foot"):
             self.ask = small_button("Judge", "judge-ask", elem_classes="primary")
+            self.rest = small_button("Judge the rest", "judge-rest", visible=False)
             self.cancel = small_button("Cancel", "judge-cancel", visible=False)
             self.forget = small_button("Forget the key", "judge-forget", visible=False)
 
@@ -75,7 +79,7 @@ class JudgeDialog(Dialog):
     @property
     def running_outputs(self) -> list[Block]:
         """The components updated by `draw_running`."""
-        return [self.row.stop, self.cancel, self.timer]
+        return [self.row.open, self.row.stop, self.cancel, self.rest, self.progress, self.timer]
 
     @property
     def all_outputs(self) -> list[Block]:
@@ -101,11 +105,13 @@ class JudgeDialog(Dialog):
         controls.who.input(self.on_who, form, own, **QUICK)
         for changes in (
             *(each.input for each in (controls.scope, controls.lanes, controls.rubric, controls.rule)),
+            controls.again.input,
             *(each.change for each in (controls.samples, controls.model, controls.server)),
         ):
             changes(self.on_control, form, own, trigger_mode="always_last", **QUICK)
         gr.on([controls.key.blur, controls.key.submit], self.on_key, typed, own, **QUICK)
         self.ask.click(self.on_ask, typed, page, **QUICK)
+        self.rest.click(self.on_rest, form, page, **QUICK)
         gr.on([self.row.stop.click, self.cancel.click], self.on_stop, [state], own, **QUICK)
         self.forget.click(self.on_forget, form, own, **QUICK)
         self.timer.tick(self.on_tick, [state], page, **QUICK)
@@ -117,71 +123,95 @@ class JudgeDialog(Dialog):
         return self.attempt(lambda: self.open_on(state, None))
 
     def on_turn(self, state: PageState, *values: Any) -> Updates:
-        """Update the lane choices to the lanes that have an answer in the chosen turn."""
+        """Update the lane choices to the lanes that have an answer in the chosen turns."""
+        form = read_form(values)
 
         def act() -> Updates:
-            form = read_form(values)
-            conversation = self.requests.conversation(state)
-            turn = read_turn(conversation, form.turn)
-            lanes = answered_lanes_on_page(state, conversation, turn)
+            lanes = self.requests.lanes(state, self.requests.conversation(state), form.turn)
             changed = dataclasses.replace(form, lanes=list(lanes))
-            return {**self.controls.offer_lanes(lanes, lanes), **self.draw_form(state, changed)}
+            return {
+                self.controls.again: gr.update(visible=form.is_batch),
+                **self.controls.offer_lanes(lanes, lanes),
+                **self.draw_form(state, changed),
+            }
 
-        return self.attempt(act)
+        return self.attempt_here(state, form, act)
 
     def on_who(self, state: PageState, *values: Any) -> Updates:
         """Show the controls for the chosen judge type: a model or the reference rule."""
+        form = read_form(values)
 
         def act() -> Updates:
-            form = read_form(values)
             return {**self.controls.switch(form.by_rule), **self.draw_form(state, form)}
 
-        return self.attempt(act)
+        return self.attempt_here(state, form, act)
 
     def on_control(self, state: PageState, *values: Any) -> Updates:
         """Show the estimated cost of the requested judgments."""
-        return self.attempt(lambda: self.draw_form(state, read_form(values)))
+        form = read_form(values)
+        return self.attempt_here(state, form, lambda: self.draw_form(state, form))
 
     def on_key(self, state: PageState, key: Any, *values: Any) -> Updates:
         """Store the entered API key and clear its field."""
+        form = read_form(values)
 
         def act() -> Updates:
-            form = read_form(values)
             self.requests.keep_key(state, key, form)
             updates = self.draw_form(state, form)
             updates[self.controls.key]["value"] = ""
             return updates
 
-        return self.attempt(act)
+        return self.attempt_here(state, form, act)
 
     def on_forget(self, state: PageState, *values: Any) -> Updates:
         """Delete all API keys entered on this page."""
         state.judging.keys.clear()
-        return self.attempt(lambda: self.draw_form(state, read_form(values)))
+        form = read_form(values)
+        return self.attempt_here(state, form, lambda: self.draw_form(state, form))
 
     def on_ask(self, state: PageState, key: Any, *values: Any) -> Updates:
-        """Start judging and close the dialog. The verdict will appear below the answers."""
+        """Start judging. The verdicts will appear below the answers.
+
+        The dialog is closed, unless it shows the progress of a batch.
+        """
+        form = read_form(values)
         started = False
 
         def act() -> Updates:
             nonlocal started
-            form = read_form(values)
             self.requests.keep_key(state, key, form)
+            if form.is_batch:
+                self.requests.start_batch(state, form)
+                return {self.about: ""}
             for request in self.requests.read(state, form):
                 self.requests.start(state, request)
                 started = True
                 state.own.add(request.conversation.id)
             return self.hide()
 
-        updates: Updates = {self.controls.key: "", **self.attempt(act)}
-        if started:
+        updates = {self.controls.key: "", **self.attempt_here(state, form, act)}
+        if started and self.running(state):
+            say("Judging started. The verdict will appear below the answers.")
+        if started or self.batch(state) is not None:
             updates |= {**self._draw_marks(state), **self.draw_running(state)}
-            if self.running(state):
-                say("Judging started. The verdict will appear below the answers.")
         return updates
+
+    def on_rest(self, state: PageState, *values: Any) -> Updates:
+        """Judge the turns of the last batch that failed or were cancelled, with the batch's own form."""
+        form, batch = state.judging.batch, self.batch(state)
+        if form is None or batch is None:
+            return {self.rest: gr.update(visible=False)}
+
+        def act() -> Updates:
+            self.requests.start_batch(state, form, batch.rest)
+            return {self.about: "", **self.draw_running(state)}
+
+        return self.attempt_here(state, form, act)
 
     def on_stop(self, state: PageState) -> Updates:
         """Cancel this conversation's judgments in progress. Responses already received are kept."""
+        if batch := self.batch(state):
+            batch.cancel()
         for judgment in self.running(state):
             judgment.cancel()
         return {self.timer: gr.Timer(active=True)}
@@ -239,13 +269,21 @@ class JudgeDialog(Dialog):
         else:
             form = self.requests.repeat(state, conversation, turn, verdict)
         lanes = answered_lanes_on_page(state, conversation, turn)
+        probe = self.requests.batches.find_probe(conversation)
         return self.show(
             {
-                **self.controls.fill(form, conversation, lanes),
+                **self.controls.fill(form, conversation, lanes, probe.title if probe else None),
                 **self.draw_form(state, form),
-                **self.draw_running(state),
+                **self.draw_running(state, opening=True),
             }
         )
+
+    def attempt_here(self, state: PageState, form: JudgeForm, act: Callable[[], Updates]) -> Updates:
+        """Return the UI updates from `act`. If `act` fails, show the error in the dialog, which is open."""
+        try:
+            return act()
+        except Exception as error:
+            return {self.about: self.requests.describe(state, form, describe_error(error))}
 
     def draw_form(self, state: PageState, form: JudgeForm) -> Updates:
         """Return UI updates for the cost estimate, and store the form's judge as the default for later.
@@ -270,26 +308,62 @@ class JudgeDialog(Dialog):
         id = state.branch.id if state.branch is not None else state.conversation
         return self.controller.session.running_judgments(id) if id else []
 
-    def draw_running(self, state: PageState) -> Updates:
-        """Return UI updates that show or hide the stop buttons, and start the timer if needed.
+    def batch(self, state: PageState) -> JudgeBatch | None:
+        """Return the last batch started from the page's conversation, or None if there is none."""
+        id = state.branch.id if state.branch is not None else state.conversation
+        return self.requests.batches.of(id) if id else None
+
+    def draw_running(self, state: PageState, opening: bool = False) -> Updates:
+        """Return UI updates that show the progress of judging and the stop buttons, and start the timer if
+        needed.
 
         The timer is needed while judgments are in progress or verdicts must be redrawn. Only the timer's
-        handler stops the timer, after drawing the final verdicts.
+        handler stops the timer, after drawing the final verdicts. If the dialog is `opening`, it omits the
+        result of a batch that has succeeded.
         """
-        running = bool(self.running(state))
-        updates: Updates = {button: gr.update(visible=running) for button in (self.row.stop, self.cancel)}
+        progress = _progress_of(self.batch(state))
+        running = bool(self.running(state)) or (progress is not None and progress.running)
+        updates: Updates = {
+            self.cancel: gr.update(visible=running),
+            **self._draw_batch(state, progress, opening),
+        }
+        words = "Stop the judge"
+        if progress is not None and progress.running:
+            words = f"Stop judging ({progress.judged} of {progress.total} turns)"
+        updates[self.row.stop] = gr.update(visible=running, value=words)
         if running or self.fingerprint(state) != state.judging.drawn:
             updates[self.timer] = gr.Timer(active=True)
         return updates
 
     def fingerprint(self, state: PageState) -> tuple[Any, ...]:
         """Return a fingerprint of the verdicts. If it changes, the verdicts must be redrawn."""
+        progress = _progress_of(self.batch(state))
         conversation = self.controller.conversations.current(state)
         verdicts = self.controller.session.all_verdicts(conversation.id) if conversation else {}
-        if conversation is None or not verdicts:
+        if conversation is None or not (verdicts or progress):
             return ()
         running = tuple(judgment.verdict.id for judgment in self.running(state))
         states = tuple(
             (each.id, each.outcome, len(each.calls)) for turn in verdicts.values() for each in turn
         )
-        return (conversation.id, state.streaming, running, states)
+        return (conversation.id, state.streaming, running, progress, states)
+
+
+def _progress_of(batch: JudgeBatch | None) -> BatchProgress | None:
+    return batch.progress if batch is not None else None
+
+
+def _draw_batch(
+    dialog: JudgeDialog, state: PageState, progress: BatchProgress | None, opening: bool
+) -> Updates:
+    """Return UI updates that show a batch's progress in the dialog, and its failures on the Judge button."""
+    button = dialog.row.open
+    if progress is None or (opening and not progress.running and not progress.left):
+        return {dialog.progress: "", dialog.rest: gr.update(visible=False), button: "Judge"}
+    failed = len(progress.failures)
+    can_repeat = bool(progress.left) and not progress.running and state.judging.batch is not None
+    return {
+        dialog.progress: html_judge_batch.render_progress(progress, state.conversation or ""),
+        dialog.rest: gr.update(visible=can_repeat),
+        button: f"Judge ({failed} failed)" if failed else "Judge",
+    }

@@ -20,6 +20,10 @@ from playground.ui.controls.choice import Choice, Choices
 from playground.ui.controls.events import Updates
 from playground.words import shorten
 
+ALL_TURNS = "all"
+"""Value of the "What to judge" control for all turns of the conversation."""
+PROBE = "probe"
+"""Value of the "What to judge" control for all conversations of the conversation's probe."""
 MODEL = "model"
 """Value of the "Judge" control for a judge model. Its other value is `REFERENCE`, the reference rule."""
 SCOPES = (("this turn's answers", "turn"), ("the conversation so far", "conversation"))
@@ -34,6 +38,7 @@ class JudgeForm:
     """Untrusted values of the dialog's controls, as sent by a browser. A value can have any type."""
 
     turn: Any
+    """Index of the turn to judge, from 0; or `ALL_TURNS` or `PROBE`."""
     scope: Any = "turn"
     lanes: Any
     who: Any = MODEL
@@ -42,6 +47,13 @@ class JudgeForm:
     samples: Any = 1
     model: Any = ""
     server: Any = ""
+    again: Any = False
+    """Whether a batch also judges turns that already have the verdicts."""
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether many turns are judged at once."""
+        return self.turn in (ALL_TURNS, PROBE)
 
     @property
     def by_rule(self) -> bool:
@@ -65,7 +77,9 @@ class JudgeControls:
             rubrics: names of the rubrics; the first one is preselected.
         """
         with gr.Row(elem_classes="options-row"):
-            self.turn = Choice([], label="Turn", filterable=False, min_width=220, elem_id="judge-turn")
+            self.turn = Choice(
+                [], label="What to judge", filterable=False, min_width=220, elem_id="judge-turn"
+            )
             self.scope = gr.Dropdown(
                 list(SCOPES),
                 value="turn",
@@ -79,6 +93,13 @@ class JudgeControls:
             self._compose_rubrics(rubrics)
         with gr.Row(elem_classes="options-row") as self.of_model:
             self._compose_model(settings)
+        self.again = gr.Checkbox(
+            False,
+            label="Judge again where there is a verdict",
+            container=False,
+            visible=False,
+            elem_id="judge-over",
+        )
 
     def _compose_rubrics(self, rubrics: Sequence[str]) -> None:
         self.who = gr.Dropdown(
@@ -157,6 +178,7 @@ class JudgeControls:
             "samples": self.samples,
             "model": self.model,
             "server": self.server,
+            "again": self.again,
         }
 
     @property
@@ -169,15 +191,23 @@ class JudgeControls:
         """The components updated by the dialog's event handlers."""
         return [*self.inputs, self.of_model, self.key]
 
-    def fill(self, form: JudgeForm, conversation: Conversation, lanes: Sequence[int]) -> Updates:
+    def fill(
+        self, form: JudgeForm, conversation: Conversation, lanes: Sequence[int], probe: str | None
+    ) -> Updates:
         """Return UI updates that set the controls to a form's values.
 
         Args:
             form: the values to show.
             conversation: the conversation whose turns are offered as choices.
             lanes: the lanes to offer as choices.
+            probe: title of the probe from which the conversation was played; None if there is none.
         """
-        turns = [
+        turns: list[tuple[str, int | str]] = []
+        if len(conversation.turns) > 1:
+            turns.append((f"All {len(conversation.turns)} turns", ALL_TURNS))
+        if probe is not None:
+            turns.append((f"All conversations of the probe \u201c{shorten(probe, 40)}\u201d", PROBE))
+        turns += [
             (f"Turn {number + 1}: {shorten(turn.user, 40)}", number)
             for number, turn in enumerate(conversation.turns)
         ]
@@ -185,6 +215,7 @@ class JudgeControls:
         updates: Updates = {control: values[name] for name, control in self._by_name.items()}
         changes = {
             self.turn: gr.update(choices=turns),
+            self.again: gr.update(visible=form.is_batch),
             **self.offer_lanes(lanes, form.lanes),
             **self.switch(form.by_rule),
         }

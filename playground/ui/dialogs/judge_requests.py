@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from typing import Any, get_args
 
 from playground.config import Settings
+from playground.judging.batch import BatchPlan, Criteria
 from playground.judging.client import JudgeModel, check_key, without_key
 from playground.judging.client.completion import clean
 from playground.judging.cost import Estimate, JudgeBudget, VisitorBudgets
 from playground.judging.judge_names import read_judges
-from playground.judging.request import MOST_SAMPLES, JudgeRequest, split_lanes
+from playground.judging.request import MOST_SAMPLES, JudgeRequest
+from playground.judging_batches import JudgeBatches
 from playground.lanes.letters import lane_letter
 from playground.rubrics.known_answer import PAIR_RUBRIC, REFERENCE
 from playground.rubrics.known_answer import RUBRIC as REFERENCE_RUBRIC
 from playground.secret import Secret
 from playground.types import Conversation, InputError, OutsideError, Scope, Verdict
-from playground.ui.dialogs.judge_form import KEY_LIMIT, MODEL, JudgeForm
+from playground.ui.dialogs.judge_form import ALL_TURNS, KEY_LIMIT, MODEL, PROBE, JudgeForm
+from playground.ui.html import judge_batch as html_judge_batch
 from playground.ui.html import verdicts as html_verdicts
 from playground.ui.page.controller import Controller
 from playground.ui.page.controller.conversations import answered_lanes_on_page
@@ -40,6 +44,7 @@ class JudgeRequests:
     def __init__(self, controller: Controller, settings: Settings) -> None:
         self.controller = controller
         self.settings = settings
+        self.batches = JudgeBatches(controller.session)
         self.budgets = VisitorBudgets(lambda: self.controller.session.judge_budget())
         """Each visitor's judging budget in public mode."""
 
@@ -52,46 +57,74 @@ class JudgeRequests:
             raise InputError("There is nothing to judge yet: send a message first.")
         return conversation
 
+    def lanes(self, state: PageState, conversation: Conversation, turn: Any) -> tuple[int, ...]:
+        """Return the lanes on the page that can be judged in a turn or, for a batch, in any turn.
+
+        Raises:
+            InputError: the turn does not exist.
+        """
+        if turn not in (ALL_TURNS, PROBE):
+            return answered_lanes_on_page(state, conversation, read_turn(conversation, turn))
+        turns = range(len(conversation.turns))
+        found = {lane for each in turns for lane in answered_lanes_on_page(state, conversation, each)}
+        return tuple(sorted(found))
+
     def read(self, state: PageState, form: JudgeForm) -> list[JudgeRequest]:
-        """Return the judge requests described by a form. A pairwise comparison yields one per pair of lanes.
+        """Return the judge requests described by a form for one turn. A pairwise comparison yields one per
+        pair of lanes.
 
         Raises:
             InputError: a value or a request is invalid.
         """
         conversation = self.conversation(state)
         turn = read_turn(conversation, form.turn)
-        lanes = _read_lanes(form.lanes, answered_lanes_on_page(state, conversation, turn), turn)
+        lanes = _read_lanes(form.lanes, self.lanes(state, conversation, turn), f"Turn {turn + 1}")
+        criteria = self._read_criteria(state, form)
+        self._check_compared(criteria, lanes)
+        return self.batches.requests(conversation, turn, lanes, criteria)
+
+    def read_batch(
+        self, state: PageState, form: JudgeForm, only: Collection[tuple[str, int]] | None = None
+    ) -> BatchPlan:
+        """Return the batch described by a form: all turns of the conversation, or of the visible
+        conversations of its probe.
+
+        Args:
+            state: the page's state.
+            form: the form.
+            only: (conversation id, turn) pairs to judge again; None for all turns.
+
+        Raises:
+            InputError: a value is invalid.
+        """
+        conversation = self.conversation(state)
+        lanes = _read_lanes(form.lanes, self.lanes(state, conversation, form.turn), "The conversation")
+        criteria = self._read_criteria(state, form)
+        self._check_compared(criteria, lanes)
+        targets = [(conversation, lanes)]
+        if form.turn == PROBE:
+            ids = state.own if self.settings.public else None
+            targets = self.batches.find_played(conversation, lanes, self.controller.owner(), ids)
+        return self.batches.plan(targets, criteria, form.again is True or only is not None, only)
+
+    def _read_criteria(self, state: PageState, form: JudgeForm) -> Criteria:
         if form.scope not in get_args(Scope):
             raise InputError("Choose a scope: this turn, or the conversation so far.")
         if not isinstance(form.samples, int | float) or form.samples != int(form.samples):
             raise InputError(f"Samples must be a whole number from 1 to {MOST_SAMPLES}.")
-        session = self.controller.session
         if form.by_rule:
-            compares = form.rule == PAIR_RUBRIC
-            _check_compared(compares, lanes)
-            known = session.known_answer(conversation, turn, compares)
-            return [
-                JudgeRequest(conversation=conversation, turn=turn, lanes=some, rubric=known)
-                for some in split_lanes(lanes, compares)
-            ]
-        rubric = session.rubric(str(form.rubric or ""))
-        compares = rubric.kind == "pairwise"
+            return Criteria(rubric=PAIR_RUBRIC if form.rule == PAIR_RUBRIC else REFERENCE_RUBRIC)
+        rubric = self.controller.session.rubric(str(form.rubric or ""))
         judges = self._read_judges(state, form)
-        _check_compared(compares, lanes)
-        references = session.references(conversation, turn)
-        return [
-            JudgeRequest(
-                conversation=conversation,
-                turn=turn,
-                lanes=some,
-                rubric=rubric,
-                judges=judges,
-                scope=form.scope,
-                samples=int(form.samples),
-                references=references,
-            )
-            for some in split_lanes(lanes, compares)
-        ]
+        return Criteria(rubric=rubric.name, judges=judges, scope=form.scope, samples=int(form.samples))
+
+    def _check_compared(self, criteria: Criteria, lanes: tuple[int, ...]) -> None:
+        """Raise InputError if a comparison is requested for a single lane."""
+        compares = criteria.compares_by_rule or (
+            criteria.judges and self.controller.session.rubric(criteria.rubric).kind == "pairwise"
+        )
+        if compares and len(lanes) < 2:
+            raise InputError("A comparison needs two lanes: choose a second one.")
 
     def _read_judges(self, state: PageState, form: JudgeForm) -> tuple[JudgeModel, ...]:
         judges = []
@@ -111,6 +144,20 @@ class JudgeRequests:
         if request.judges and len(session.running_judgments(request.conversation.id)) >= MOST_RUNNING:
             raise InputError("Too many judgments are running on this conversation: wait for one to finish.")
         session.judge(request, self.budget(state))
+
+    def start_batch(
+        self, state: PageState, form: JudgeForm, only: Collection[tuple[str, int]] | None = None
+    ) -> None:
+        """Start judging the batch described by a form (see `read_batch`).
+
+        Raises:
+            InputError: nothing is left to judge, a batch is already running for this conversation, an API key
+                is missing, or the budget is smaller than the estimate.
+        """
+        conversation, plan = self.conversation(state), self.read_batch(state, form, only)
+        self.batches.start(conversation.id, plan, self.budget(state))
+        state.own.add(conversation.id)
+        state.judging.batch = form
 
     # --- Keys and budgets -------------------------------------------------------------------------
 
@@ -147,30 +194,48 @@ class JudgeRequests:
 
     # --- Results of a form ------------------------------------------------------------------------
 
-    def describe(self, state: PageState, form: JudgeForm) -> str:
-        """Render the estimated cost of a form's judgments, or an error if the form is invalid."""
+    def describe(self, state: PageState, form: JudgeForm, error: str = "") -> str:
+        """Render the estimated cost of a form's judgments, or a note that states what is missing.
+
+        Args:
+            state: the page's state.
+            form: the form.
+            error: one sentence that states why the judgments could not be started. It replaces the notes.
+        """
         session = self.controller.session
         parts = []
         if not form.by_rule and form.rubric in session.rubric_names():
             parts.append(html_verdicts.render_note(session.rubric(form.rubric).description))
         try:
-            requests = self.read(state, form)
+            requests = self._describe_requests(state, form, parts)
             if form.by_rule:
                 parts.append(html_verdicts.render_note(BY_RULE))
-            else:
-                estimate = Estimate.total(session.estimate(request) for request in requests)
+            elif requests:
+                estimate = session.estimate(*requests)
                 parts.append(html_verdicts.render_estimate(estimate))
-                parts.append(self._describe_credit(state, requests[0].judges, estimate))
+                if not error:
+                    parts.append(self._describe_credit(state, requests[0].judges, estimate))
                 parts += map(html_verdicts.render_warning, session.family_warnings(requests[0]))
-        except (InputError, OutsideError) as error:
-            parts.append(html_verdicts.render_error(str(error)))
+        except (InputError, OutsideError) as missing:
+            if not error:
+                parts.append(html_verdicts.render_note(str(missing)))
+        if error:
+            parts.append(html_verdicts.render_error(error))
         return "".join(parts)
+
+    def _describe_requests(self, state: PageState, form: JudgeForm, parts: list[str]) -> list[JudgeRequest]:
+        """Return a form's requests. For a batch, add the number of turns to `parts`."""
+        if not form.is_batch:
+            return self.read(state, form)
+        plan = self.read_batch(state, form)
+        parts.append(html_judge_batch.render_plan(plan))
+        return plan.requests
 
     def _describe_credit(self, state: PageState, judges: tuple[JudgeModel, ...], estimate: Estimate) -> str:
         """Render a notice: a key is missing, the visitor's key is used, or how much budget remains."""
         lacking = [lacks for judge in judges if (lacks := without_key(judge))]
         if estimate.calls and lacking:
-            return "".join(map(html_verdicts.render_error, lacking))
+            return "".join(map(html_verdicts.render_note, lacking))
         if all(judge.own_key for judge in judges):
             return html_verdicts.render_note("Uses the API key that you entered.")
         left = self.budget(state).left
@@ -178,7 +243,7 @@ class JudgeRequests:
             return ""
         credit = f"{format_number(left)} tokens remain in this session's judging budget."
         if estimate.calls and estimate.most_tokens > left:
-            return html_verdicts.render_error(
+            return html_verdicts.render_warning(
                 f"{credit} Enter your own API key, or judge fewer answers at once."
             )
         return html_verdicts.render_note(credit)
@@ -244,19 +309,13 @@ def read_turn(conversation: Conversation, turn: Any) -> int:
     return turn
 
 
-def _read_lanes(lanes: Any, there: tuple[int, ...], turn: int) -> tuple[int, ...]:
+def _read_lanes(lanes: Any, there: tuple[int, ...], where: str) -> tuple[int, ...]:
     """Return the chosen lanes. Raises InputError if none is chosen or a chosen lane has no answer."""
     if not there:
-        raise InputError(f"Turn {turn + 1} has no answer yet: wait for it, or choose another turn.")
+        raise InputError(f"{where} has no answer yet: wait for it, or choose another turn.")
     chosen = tuple(lane for lane in there if lane in lanes) if isinstance(lanes, list) else ()
     if not chosen or any(lane not in there for lane in lanes):
         raise InputError(
             f"Choose lanes that have an answer: {', '.join(lane_letter(lane) for lane in there)}."
         )
     return chosen
-
-
-def _check_compared(compares: bool, lanes: tuple[int, ...]) -> None:
-    """Raise InputError if a comparison is requested for a single lane."""
-    if compares and len(lanes) < 2:
-        raise InputError("A comparison needs two lanes: choose a second one.")

@@ -61,6 +61,8 @@ class JudgingState:
     model: str = ""
     server: str = ""
     budget: JudgeBudget | None = None
+    batch: Any = None
+    """The `JudgeForm` with which the last batch was started; None if this page has started none."""
     drawn: tuple[Any, ...] = ()
     """Fingerprint of the most recently rendered verdicts."""
 

@@ -284,6 +284,6 @@ def test_untrusted_users_judge_with_keys_of_their_own_alone(public_app: App, bro
         person.page.locator("#judge-model").locator("input, textarea").fill("gpt-4o")
         expect(person.page.locator("#judge-about")).to_contain_text("No API key is set for gpt-4o")
         person.page.click("#judge-ask")
-        person.toast("No API key is set for gpt-4o")
+        expect(person.page.locator("#judge-about .error")).to_contain_text("No API key is set for gpt-4o")
     finally:
         person.close()

@@ -21,6 +21,7 @@ from playground.ui.page.state import PageState
 from tests.helpers.checked import there
 from tests.helpers.judge_dialog import panel, values
 from tests.helpers.judge_server import JudgeServer
+from tests.helpers.judging import chat
 from tests.helpers.waiting import until
 
 
@@ -185,19 +186,89 @@ def test_half_characters_and_unreadable_addresses_are_reported_and_not_kept(
     monkeypatch.setattr(gr, "Warning", said.append)
     for updates in (made.on_control(state, *values(**changes)), made.on_ask(state, "", *values(**changes))):
         assert HALF not in str(updates)
-    assert said
-    assert "went wrong on the server" not in "".join(said)
+        assert "went wrong on the server" not in updates[made.about]
+    assert "notice error" in updates[made.about]
+    assert said == []
     assert HALF not in state.judging.model + state.judging.server
     assert not caplog.records
 
 
 @pytest.mark.parametrize("key", ["ab\ncd", "sk-\u00fc", HALF * 5])
-def test_a_key_that_cannot_be_sent_is_not_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: object
+def test_a_key_that_cannot_be_sent_is_not_kept(tmp_path: Path, key: object) -> None:
+    made, state, _ = panel(tmp_path)
+    updates = made.on_key(state, key, *values())
+    assert state.judging.keys == {}
+    assert "key contains" in updates[made.about]
+
+
+# --- Many turns at once ---------------------------------------------------------------------------
+
+PROBE_TURNS = ("What is the capital of France?", "And of Japan?")
+
+
+def test_all_turns_are_judged_with_one_start_and_the_dialog_shows_the_progress(tmp_path: Path) -> None:
+    made, state, _ = panel(tmp_path)
+    talk = made.controller.session
+    state.conversation = chat(talk, *PROBE_TURNS, "Something else?").id
+    opened = made.open_on(state, None)
+    choices = opened[made.controls.turn]["choices"]
+    assert [value for _, value in choices] == ["all", 0, 1, 2], "its last message is not of the probe"
+    form = values(turn="all", who="reference")
+    told = made.on_turn(state, *form)
+    assert told[made.controls.again]["visible"] is True
+    assert "2 turns to judge" in told[made.about]
+    assert "1 turn without a reference answer" in told[made.about]
+    updates = made.on_ask(state, "", *form)
+    assert made.frame not in updates, "the dialog stays open"
+    there(made.batch(state)).wait(30)
+    drawn = made.on_tick(state)
+    assert "2 turns judged" in drawn[made.progress]
+    assert made.draw_running(state, opening=True)[made.progress] == ""
+    again = made.on_ask(state, "", *form)
+    assert "no turn left to judge" in again[made.about]
+    assert "2 turns already judged" in again[made.about]
+
+
+def test_a_probes_conversations_are_those_that_the_viewer_may_see(tmp_path: Path) -> None:
+    for public, seen in ((False, 3), (True, 1)):
+        made, state, _ = panel(tmp_path / str(public), public=public)
+        talk = made.controller.session
+        ids = [chat(talk, *PROBE_TURNS).id for _ in range(3)]
+        state.conversation = ids[0]
+        state.own = {ids[0]}
+        made.open_on(state, None)
+        plan = made.requests.read_batch(state, read_form(values(turn="probe", who="reference")))
+        assert plan.conversations == seen
+
+
+def test_failed_turns_are_listed_once_and_repeated_with_the_same_form(tmp_path: Path) -> None:
+    server = JudgeServer(lambda asked, body: asked.fail(400, "<b>No.</b>"))
+    made, state, _ = panel(tmp_path, judge_url=server.url)
+    state.conversation = chat(made.controller.session, "One?", "Two?").id
+    made.on_ask(state, "", *values(turn="all"))
+    there(made.batch(state)).wait(30)
+    drawn = made.on_tick(state)
+    assert drawn[made.row.open] == "Judge (2 failed)"
+    assert drawn[made.rest]["visible"] is True
+    assert drawn[made.progress].count("<li>") == 2
+    assert "&lt;b&gt;No.&lt;/b&gt;" in drawn[made.progress]
+    server.behave = lambda asked, body: asked.say('{"reasons": "r", "score": 8}')
+    made.on_rest(state, *values())
+    assert there(made.batch(state)).wait(30).judged == 2
+    assert made.on_tick(state)[made.row.open] == "Judge"
+    server.end()
+
+
+def test_errors_stand_in_the_open_dialog_alone_and_not_before_anything_was_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, state, _ = panel(tmp_path)
     said: list[str] = []
     monkeypatch.setattr(gr, "Warning", said.append)
-    made.on_key(state, key, *values())
-    assert state.judging.keys == {}
-    assert "key contains" in said[0]
+    opened = made.open_on(state, None)[made.about]
+    assert "Enter a judge model" in opened
+    assert "error" not in opened
+    told = made.on_ask(state, "", *values(model="gpt-4o"))[made.about]
+    assert told.count("No API key is set for gpt-4o") == 1
+    assert 'class="notice error"' in told
+    assert said == []
