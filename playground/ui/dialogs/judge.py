@@ -325,7 +325,7 @@ class JudgeDialog(Dialog):
         running = bool(self.running(state)) or (progress is not None and progress.running)
         updates: Updates = {
             self.cancel: gr.update(visible=running),
-            **self._draw_batch(state, progress, opening),
+            **_draw_batch(self, state, progress, opening),
         }
         words = "Stop the judge"
         if progress is not None and progress.running:

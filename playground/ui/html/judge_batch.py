@@ -6,7 +6,8 @@ Pure functions, independent of Gradio. Judges' error messages are untrusted and 
 from __future__ import annotations
 
 from playground.judging.batch import BatchFailure, BatchPlan, BatchProgress
-from playground.ui.html.text import count_things, format_number, reveal, reveal_plain
+from playground.ui.html.text import reveal, reveal_plain
+from playground.words import count_things, format_number
 
 MOST_FAILURES = 50
 """Maximum number of failures listed."""
