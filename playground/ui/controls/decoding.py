@@ -111,7 +111,7 @@ class DecodingControls:
         self.preset = gr.Dropdown(
             [*PRESETS, OWN],
             value="Greedy",
-            label="Decoding",
+            label="Preset" if self.suffix else "Decoding",
             info=SOURCES,
             filterable=False,
             min_width=130,

@@ -22,6 +22,8 @@ from playground.ui.html.markdown import render_markdown
 from playground.ui.html.text import escape, escape_attribute, reveal_plain, reveal_raw
 from playground.words import count_things, shorten
 
+SHORT = 600
+"""Maximum number of characters of an answer that fits into the height of most windows."""
 ICONS = {
     "edit": "M3 13l.7-3L11 2.7a1.4 1.4 0 0 1 2 0l.3.3a1.4 1.4 0 0 1 0 2L6 12.3 3 13z",
     "branch": "M5 3v6a4 4 0 0 0 4 4h4M5 3l-2 2M5 3l2 2M13 13l-2-2M13 13l-2 2",
@@ -111,10 +113,11 @@ def render_turns(
         by = f'<div class="by">{escape(whose[number])}</div>' if changed and whose[number] != before else ""
         text = (marked or {}).get(number) or (_render_raw(answer) if number in raw else None)
         said = f'<div class="user message">{render_markdown(conversation.turns[number].user)}</div>'
+        kind = "answer short" if len(answer.text) <= SHORT else "answer"
         shown.append(
             f'<article class="turn" data-turn="{number}" style="--turn:{number}">'
             f'<div class="user-row">{said}{_render_message_buttons(number, answer)}</div>'
-            f'<div class="answer"><div class="bot-row">{by}{_render_answer(answer, note, text)}</div>'
+            f'<div class="{kind}"><div class="bot-row">{by}{_render_answer(answer, note, text)}</div>'
             f"{_render_below(conversation, lane, number, answer, blind, number in raw)}"
             f"{(marks or {}).get(number, '')}</div></article>"
         )

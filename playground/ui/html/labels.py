@@ -57,18 +57,20 @@ def hidden_lanes(shown: int, hidden: int) -> str:
     )
 
 
-def lane_summary(name: str, settings: Sequence[Setting]) -> str:
+def lane_summary(name: str, settings: Sequence[Setting], reserve: bool = False) -> str:
     """Render the settings that distinguish a lane, with emphasis on those that differ from another lane's.
 
     Args:
         name: the lane's label, which the page shows here if the lane is too narrow for it.
         settings: the settings.
+        reserve: whether to leave the line empty if there is nothing to show, so that the lines below are at
+            the same height in all lanes.
     """
     shown = " <i>\u00b7</i> ".join(
         f"<b>{_html(setting.text)}</b>" if setting.differs else f"<span>{_html(setting.text)}</span>"
         for setting in settings
     )
-    summary = f'<p class="lane-summary">{shown}</p>' if shown else ""
+    summary = f'<p class="lane-summary">{shown or "&nbsp;"}</p>' if shown or reserve else ""
     return f'<p class="lane-name" aria-hidden="true">{_html(name)}</p>{summary}'
 
 

@@ -29,4 +29,8 @@ def render_step(number: int, total: int, title: str, paragraphs: Sequence[str]) 
 
 def _emphasize(text: str) -> str:
     quoted = re.sub("\u201c[^\u201d]*\u201d", lambda found: f"<q>{found[0][1:-1]}</q>", text)
-    return re.sub(r"\b([Ll]ane [A-D])\b", r"<b>\1</b>", quoted)
+    return re.sub(r"\b[Ll]ane ([A-D])\b", _color_lane, quoted)
+
+
+def _color_lane(name: re.Match[str]) -> str:
+    return f'<b class="of-lane-{"ABCD".index(name[1])}">{name[0]}</b>'

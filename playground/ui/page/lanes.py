@@ -206,7 +206,7 @@ class Lanes:
         updates: Updates = {}
         for lane, spec, summary in zip(self.columns, settings.specs, summaries, strict=False):
             name = abbreviate_spec(Recipe.of(spec).preset, labels)
-            shown = html_labels.lane_summary(name, summary)
+            shown = html_labels.lane_summary(name, summary, reserve=any(summaries))
             updates[lane.meter] = shown + lane.draw_meter(state, settings, draft)
         return updates
 
