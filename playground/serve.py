@@ -15,6 +15,7 @@ from playground.config import DEFAULT_PORT, Settings, has_display
 from playground.engine.memory import share_freed_memory
 from playground.terminal import escape_log, print_error, print_text
 from playground.types import InputError
+from playground.words import format_seconds
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 TRIES = 100
@@ -54,7 +55,7 @@ def serve_page(settings: Settings) -> None:
     while not ended.wait(0.5):  # with a timeout, because an unlimited wait ignores Ctrl-C on Windows
         if not is_ready and session.status().state == "ready":
             is_ready = True
-            print_text(f"Ready in {time.monotonic() - start:.0f} s. Press Ctrl-C to stop.")
+            print_text(f"Ready in {format_seconds(time.monotonic() - start)}. Press Ctrl-C to stop.")
     ui.stop(page)
     # Model loading cannot be interrupted. Its thread terminates with the process.
     closing = threading.Thread(target=session.close, daemon=True)

@@ -20,7 +20,7 @@ def test_a_number_of_thousands_of_digits_in_toml_is_told_in_plain_words(tmp_path
     path.write_text(text)
     with pytest.raises(InputError) as raised:
         read_toml(path)
-    assert str(raised.value) == f"{path} is not valid TOML: it has a number of more than 4300 digits."
+    assert str(raised.value) == f"{path} is not valid TOML: it has a number of more than 4,300 digits."
 
 
 def test_a_number_of_thousands_of_digits_in_json_is_told_in_plain_words(tmp_path: Path) -> None:
@@ -28,10 +28,10 @@ def test_a_number_of_thousands_of_digits_in_json_is_told_in_plain_words(tmp_path
     path.write_text(f'{{"a": [{LONG}]}}')
     with pytest.raises(InputError) as raised:
         read_json(path)
-    assert str(raised.value) == f"{path} is not valid JSON: it has a number of more than 4300 digits."
+    assert str(raised.value) == f"{path} is not valid JSON: it has a number of more than 4,300 digits."
 
 
 def test_a_librarys_error_does_not_pass_on_pythons_advice() -> None:
     with pytest.raises(ValueError, match="set_int_max_str_digits") as raised:
         int(LONG)
-    assert first_line(raised.value) == "it has a number of more than 4300 digits"
+    assert first_line(raised.value) == "it has a number of more than 4,300 digits"

@@ -49,7 +49,7 @@ def test_it_is_not_opened_if_unwanted_or_for_other_people(
 
 
 @pytest.mark.parametrize("name", ["CI", "SSH_CONNECTION", "SPACE_ID"])
-def test_it_is_not_opened_where_nobody_sits(
+def test_it_is_not_opened_without_a_local_display(
     opened: list[str], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("DISPLAY", ":0")

@@ -93,7 +93,7 @@ class DemonstrationAligner(AlignerBase):
             "1 sample question with its answer" if count == 1 else f"{count} sample questions with answers"
         )
         if self.pick != "first":
-            words += f", nearest to {'each message' if self.pick == 'nearest-turn' else 'the first message'},"
+            words += f" nearest to {'each message' if self.pick == 'nearest-turn' else 'the first message'}"
         return f"{words} ({self.ablation})" if self.ablation else words
 
     @staticmethod

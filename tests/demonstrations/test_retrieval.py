@@ -83,7 +83,7 @@ def test_lanes_from_the_command_line() -> None:
     # The two about capitals, the nearest last, each with the other's answer.
     assert re.findall("(?:capital of )?(Italy|Japan|[14])\\b", prompt) == ["Japan", "1", "Italy", "4"]
     assert isinstance(lane, urial.Aligner)
-    assert lane.summary == "2 demonstrations nearest to the first message (shifted)"
+    assert lane.summary == "2 sample questions with answers nearest to the first message (shifted)"
     for spec, part in (
         ("urial:demos=x,pick=nearest", "set k to at least 1"),
         ("urial:demos=x,k=2,pick=best", "choose one of first, nearest, nearest-turn"),

@@ -448,7 +448,7 @@ def test_a_token_without_an_embedding_is_refused_by_name_and_alone(tmp_path: Pat
         bad, good, fine = ask(engine, ["a <NEW> b", "Hello there", "x"])
         assert bad.error is not None
         assert "'<NEW>'" in bad.error
-        assert f"{size} tokens" in bad.error
+        assert f"{size:,} tokens" in bad.error
         assert bad.token_ids == ()
         assert good.error is None
         assert fine.error is None

@@ -16,6 +16,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from playground.config import Settings
+from playground.ui.page.state import PageState
 from playground.ui.server.payloads import BODY
 from playground.ui.server.sessions import UNREAD_SECONDS, OwnSessions
 from playground.ui.server.start import layers
@@ -222,7 +223,7 @@ def test_an_event_whose_stream_is_never_opened_is_cancelled(served: Served, conf
     assert within(20, lambda: served.engine.open_streams == 0)
     started = time.monotonic()
     absent.join("send", message="hello").raise_for_status()
-    assert within(5, lambda: served.engine.open_streams == 2)
+    assert within(5, lambda: served.engine.open_streams == PageState.lanes)
     assert within(UNREAD_SECONDS + 3, lambda: served.engine.open_streams == 0)
     assert time.monotonic() - started > UNREAD_SECONDS - 1
     last = list(absent.messages())[-1]

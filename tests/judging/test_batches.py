@@ -101,12 +101,12 @@ def test_turns_that_cannot_be_judged_are_counted_by_reason(tmp_path: Path) -> No
 
 def test_what_failed_is_listed_and_judged_alone_afterwards(tmp_path: Path, serve: Serve) -> None:
     def behave(asked: Asked, body: Body) -> None:
-        if "Two?" in body["messages"][-1]["content"] and not mended.is_set():
+        if "Two?" in body["messages"][-1]["content"] and not repaired.is_set():
             asked.fail(400, "This is refused.")
         else:
             prefers_mine(asked, body)
 
-    mended = threading.Event()
+    repaired = threading.Event()
     server = serve(behave)
     talk = session(tmp_path, own_words)
     conversation = chat(talk, "One?", "Two?")
@@ -117,7 +117,7 @@ def test_what_failed_is_listed_and_judged_alone_afterwards(tmp_path: Path, serve
     [failure] = progress.failures
     assert (failure.conversation, failure.turn) == (conversation.id, 1)
     assert "This is refused" in failure.error
-    mended.set()
+    repaired.set()
     rest = there(batches.of(conversation.id)).rest
     assert rest == {(conversation.id, 1)}
     asked = len(server.bodies)
@@ -148,7 +148,7 @@ def test_cancel_stops_the_rest_and_keeps_what_is_judged(tmp_path: Path, serve: S
     assert not progress.running
     outcomes = [[verdict.outcome for verdict in turn] for turn in talk.verdicts(conversation)]
     assert outcomes[0] == ["win"]
-    assert [] in outcomes, "the last turns were not begun"
+    assert [] in outcomes, "the last turns were not started"
     assert not talk.running_judgments(conversation.id)
     assert len(batch.rest) == 6
 
@@ -160,7 +160,7 @@ def test_a_batch_over_the_budget_or_without_a_key_starts_nothing(tmp_path: Path,
     batches = JudgeBatches(talk)
     one = batches.plan([(conversation, (0, 1))], Criteria(rubric="pairwise", judges=(model(server),)))
     tokens = talk.estimate(*one.requests).most_tokens
-    with pytest.raises(InputError, match=f"may use up to {tokens} tokens, but only {tokens - 1}"):
+    with pytest.raises(InputError, match=f"may use up to {tokens:,} tokens, but only {tokens - 1:,}"):
         batches.start(conversation.id, one, JudgeBudget(tokens - 1))
     keyless = Criteria(rubric="pairwise", judges=(model("https://api.openai.com/v1", key=None),))
     with pytest.raises(InputError, match="No API key is set"):

@@ -409,7 +409,7 @@ def test_a_server_that_sends_too_much_is_cut_off(
     monkeypatch.setattr(git_download, "TRANSFER", 300_000)
     git(server.root / "them" / "prompts.git", "config", "uploadpack.allowFilter", "false")
     server.faults = ["many"]
-    with pytest.raises(CommitError, match="it exceeds 0 MB"):
+    with pytest.raises(CommitError, match=r"it exceeds 0\.3 MB"):
         taken(server, them.first)
     assert running(server.httpd.server_port) == []
     assert list(work.iterdir()) == []

@@ -114,7 +114,7 @@ class Resets:
     # --- Updates ------------------------------------------------------------------------------------
 
     def _set_up(self, state: PageState, lane: Lane, spec: str) -> Updates:
-        """Return UI updates that set a lane's controls. A page without turns describes the lane anew."""
+        """Return UI updates that set a lane's controls. Without turns, they include its description."""
         if self._has_turns(state):
             return lane.set_to(state, spec)
         return self.lanes.set_up(state, lane, spec)

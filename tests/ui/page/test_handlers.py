@@ -221,29 +221,29 @@ def test_an_added_lane_uses_a_variant_that_is_missing(page: Page) -> None:
     call_from("")
     page.load()
     (updates,) = page.call("add-lane", "click", None)
-    assert values_of(updates, "pick-2") == ["base"]
+    assert values_of(updates, "pick-3") == ["urial:adapter=pocket-ift"]
     page.state.lanes = 2
-    (updates,) = page.call("add-lane", "click", None, **{"pick-1": "base"})
+    (updates,) = page.call("add-lane", "click", None)
     assert values_of(updates, "pick-2") == ["pocket-ift"]
 
 
 def test_a_lane_and_the_whole_set_up_are_reset(page: Page) -> None:
     call_from("")
     page.load()
-    own = {"pick-0": "urial", "system-1": "Be brief.", "variables-1": "not valid", "linked": False}
-    (updates,) = page.call("reset-1", "click", None, **own, **{"temperature-1": 0.9})
-    assert values_of(updates, "system-1", "variables-1", "temperature-1") == ["", "", 0.0]
+    own = {"pick-1": "urial", "system-2": "Be brief.", "variables-2": "not valid", "linked": False}
+    (updates,) = page.call("reset-2", "click", None, **own, **{"temperature-2": 0.9})
+    assert values_of(updates, "system-2", "variables-2", "temperature-2") == ["", "", 0.0]
     assert page.find("temperature-0") not in updates
     (updates,) = page.call("undo-setup", "click", None)
-    assert values_of(updates, "system-1", "variables-1", "temperature-1") == ["Be brief.", "not valid", 0.9]
+    assert values_of(updates, "system-2", "variables-2", "temperature-2") == ["Be brief.", "not valid", 0.9]
 
     page.state.lanes = 4
-    (updates,) = page.call("reset-setup", "click", None, start="It is", **{"k-0": 1, "temperature": 1.2})
-    assert page.state.lanes == 2
-    assert values_of(updates, "start", "k-0", "temperature", "linked", "mode") == ["", 3, 0.0, True, "own"]
+    (updates,) = page.call("reset-setup", "click", None, start="It is", **{"k-1": 1, "temperature": 1.2})
+    assert page.state.lanes == PageState.lanes
+    assert values_of(updates, "start", "k-1", "temperature", "linked", "mode") == ["", 3, 0.0, True, "own"]
     (updates,) = page.call("undo-setup", "click", None)
     assert page.state.lanes == 4
-    assert values_of(updates, "start", "k-0", "temperature") == ["It is", 1, 1.2]
+    assert values_of(updates, "start", "k-1", "temperature") == ["It is", 1, 1.2]
 
 
 def test_lanes_are_linked_with_the_values_of_the_first_one(page: Page) -> None:
@@ -257,8 +257,8 @@ def test_lanes_are_linked_with_the_values_of_the_first_one(page: Page) -> None:
 def test_summaries_are_not_sent_while_the_lanes_are_blind(page: Page) -> None:
     call_from("")
     page.load()
-    (updates,) = page.call("mode", "input", None, **{"k-0": 1})
-    assert "K 1" in values_of(updates, "meter-0")[0]
+    (updates,) = page.call("mode", "input", None, **{"k-1": 1})
+    assert "K 1" in values_of(updates, "meter-1")[0]
     page.state.blind = True
     (updates,) = page.call("mode", "input", None)
     assert set(values_of(updates, *(f"meter-{lane}" for lane in range(4)))) == {""}

@@ -320,12 +320,12 @@ def test_without_the_password_there_is_nothing_and_it_cannot_be_guessed_quickly(
         right = {"username": "ada", "password": "long and secret"}
         assert post("/login", data=right).status_code == 200
         assert served.send("me") == ""
-        assert len(served.engine.requests) == 2
+        assert len(served.engine.requests) == PageState.lanes
         served.client.cookies.clear()
         answers = [post("/login", data={**right, "password": str(n)}).status_code for n in range(15)]
         assert answers == [400] * logins.LOGINS + [429] * (15 - logins.LOGINS)
         assert post("/login", data=right).status_code == 429
-        assert served.engine.requests[2:] == []
+        assert served.engine.requests[PageState.lanes :] == []
     said = capfd.readouterr()
     assert "secret" not in said.out + said.err
 
@@ -342,9 +342,9 @@ def test_limits_hold_for_a_caller_without_the_page(public: Served) -> None:
     assert len(public.engine.requests) == before
     for _ in range(3):
         assert public.send("limits") == ""
-    assert len(public.engine.requests) == before + 6
+    assert len(public.engine.requests) == before + 3 * PageState.lanes
     assert "limited to 3 turns" in public.send("limits")
-    assert len(public.engine.requests) == before + 6
+    assert len(public.engine.requests) == before + 3 * PageState.lanes
 
 
 def test_a_fresh_page_asks_for_no_more_than_it_may(tmp_path: Path) -> None:
@@ -441,13 +441,13 @@ def test_another_persons_conversation_opens_only_by_its_id(public: Served) -> No
 
 def test_a_choice_that_has_left_its_list_costs_the_event_nothing_but_a_sentence(plain: Served) -> None:
     """A browser may send what it still shows, before it hears of the range or the list that there is now."""
-    demos, stale = plain.event("demos-0", "input"), {"demos-0": "pocket-3", "k-0": 9}
+    demos, stale = plain.event("demos-1", "input"), {"demos-1": "pocket-3", "k-1": 9}
     done = plain.call(demos, "stale", stale)
     assert done["success"], done
-    k = demos["outputs"].index(plain.component("k-0"))
+    k = demos["outputs"].index(plain.component("k-1"))
     assert done["output"]["data"][k]["value"] == 3
-    assert "3" in plain.send("stale", k_0=9)
-    for changes in ({"demos-0": "gone"}, {"history": "gone"}, {"mode": "shared-3"}):
+    assert "3" in plain.send("stale", k_1=9)
+    for changes in ({"demos-1": "gone"}, {"history": "gone"}, {"mode": "shared-3"}):
         elem_id, value = next(iter(changes.items()))
         done = plain.call(plain.event(elem_id, "input"), "stale", changes)
         assert done["success"], (elem_id, value, done)
