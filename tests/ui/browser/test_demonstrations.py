@@ -111,7 +111,7 @@ def test_k_and_an_ablation_are_chosen_seen_in_the_prompt_and_named_in_the_record
     expect(meter(person, 0)).to_contain_text("demonstrations 153")
     slide(person, 0, 8)
     person.choose("ablation-0", "shifted")
-    expect(person.page.locator("#chat-0 .about")).to_contain_text("8 demonstrations (shifted)")
+    expect(person.page.locator("#chat-0 .about")).to_contain_text("8 sample questions with answers (shifted)")
     person.type(QUESTION)
 
     shown = open_prompt(person, 0)
@@ -199,7 +199,7 @@ def test_a_set_is_edited_used_and_saved_and_the_record_has_its_content(person: P
 
     person.page.click("#use-0")
     expect(person.page.locator(".dialog")).to_have_count(0)
-    expect(person.page.locator("#chat-0 .about")).to_contain_text("3 demonstrations")
+    expect(person.page.locator("#chat-0 .about")).to_contain_text("3 sample questions")
     person.ask(QUESTION)
     lane = recorded(person, app).variants[0]
     demos = urial_of(lane).demos
@@ -293,8 +293,8 @@ def test_a_prompt_that_overflows_is_refused_with_the_largest_k_or_loses_what_the
     expect(person.page.locator("#meter-0 .meter.over")).to_be_visible()
     person.ask(QUESTION)
     refused = person.page.locator("#chat-0 .notice.error")
-    expect(refused).to_contain_text("is the largest that fits")
-    most = int(group(r"k=(\d+)", refused.inner_text()))
+    expect(refused).to_contain_text("set k to at most")
+    most = int(group(r"k to at most (\d+)", refused.inner_text()))
     expect(person.status(1)).to_have_attribute("data-finish", re.compile("stop|length"))
 
     person.choose("overflow-0", "drop the last demonstrations")

@@ -74,14 +74,17 @@ def test_no_rule_of_accessibility_is_broken(person: Person, scheme: Literal["lig
     page.click("#vote-2")
     expect(page.locator("#vote-2")).to_have_attribute("aria-pressed", "true")
     faultless(page, "a vote")
-    page.click("#setup-0")
     dialog = page.locator(".dialog:visible")
     for opener in SHEETS:
+        if opener == "#edit-0":
+            page.click("#setup-0")
         page.click(opener)
         expect(dialog).to_have_count(1)
         faultless(page, opener)
         page.keyboard.press("Escape")
         expect(dialog).to_have_count(0)
+        if opener == "#edit-0":
+            page.click("#setup-0")  # it covers the answers
     page.click("#blind")
     expect(person.asked).to_have_count(0)
     person.ask(QUESTION)
