@@ -98,7 +98,7 @@ def test_lanes_and_what_they_are() -> None:
         ({"ablation": "shifted"}, "2 sample questions with answers (shifted) before"),
         (
             {"k": 1, "pick": "nearest-turn"},
-            "1 sample question with its answer, nearest to each message, before",
+            "1 sample question with its answer nearest to each message before",
         ),
         ({"demos": replace(DEMOS, demos=(), text="x\n")}, f"the whole text of {DEMOS.name} before"),
     ):

@@ -117,7 +117,7 @@ def urial(draw: st.DrawFn) -> Recipe:
     return Recipe(
         preset=draw(st.sampled_from(["urial", "urial:adapter=pocket-ift"])),
         demos=demos,
-        k=draw(st.integers(1 if pick == "nearest" else 0, SIZES[demos])),
+        k=draw(st.integers(0, SIZES[demos])),
         ablation=ablation,
         other=draw(st.sampled_from(sorted(SIZES))) if ablation == "other" else "",
         pick=pick,
