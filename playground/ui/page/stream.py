@@ -72,7 +72,8 @@ class AnswerStream:
             **options,
         )
         ended = [*self.lanes.meters, *self.conversation.actions.outputs]
-        self.events.on(written.then, self.on_ended, ended, **RAW)
+        # "multiple", because the next answers may end before the page has received the first response.
+        self.events.on(written.then, self.on_ended, ended, trigger_mode="multiple", **RAW)
 
     def run(
         self,
@@ -132,7 +133,8 @@ class AnswerStream:
                 updates[lane.live] = view.render_turns(state, conversation, lane, [last], note)
                 updates[lane.line] = view.render_status(state, conversation, lane, note, is_new=True)
         # Sent with every snapshot, because Gradio's frontend occasionally loses a visibility change.
-        updates |= view.actions.draw_buttons(not snapshot.done)
+        # `on_ended` shows Send again: until the event is complete, the frontend drops the next message.
+        updates |= view.actions.draw_buttons(streaming=True)
         if snapshot.is_first and not snapshot.done:
             updates |= {**view.actions.draw(state, True), view.address.conversation: conversation.id}
             # Update the history list now, while it is disabled. Later, the user may be choosing an entry.
