@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from playground.store import Store
+from playground.ui.page.state import PageState
 from tests.helpers.browsing import QUESTION, SIZES, App, Person
 
 pytestmark = pytest.mark.browser
@@ -89,6 +90,7 @@ def test_settings_fit_their_lanes(person: Person) -> None:
     expect(page.locator("#meter-3 .lane-summary")).to_contain_text("greedy")
     for number in (4, 3, 2):
         expect(page.locator(".lane:visible")).to_have_count(number)
+        expect(page.locator(".lane:visible .lane-name")).to_have_count(number)
         for size in reversed(SIZES):
             page.set_viewport_size(size)
             assert page.evaluate(OUTSIDE) == []
@@ -135,7 +137,7 @@ def test_the_comparison_of_four_keeps_the_conversation(person: Person, app: App)
     page.click("#undo-setup")
     expect(page.locator(".lane:visible")).to_have_count(4)
     page.click("#reset-setup")
-    expect(page.locator(".lane:visible")).to_have_count(2)
+    expect(page.locator(".lane:visible")).to_have_count(PageState.lanes)
     before = names(person)
 
     page.click("#square")
@@ -143,7 +145,7 @@ def test_the_comparison_of_four_keeps_the_conversation(person: Person, app: App)
     expect(person.asked).to_have_text([QUESTION])  # nothing is lost
     expect(page.locator("#setup-changed")).to_contain_text("Replay sends your message to all four")
     page.click("#undo-setup")
-    expect(page.locator(".lane:visible")).to_have_count(2)
+    expect(page.locator(".lane:visible")).to_have_count(PageState.lanes)
     assert names(person) == before
     expect(person.asked).to_have_text([QUESTION])
     assert person.conversation == first
