@@ -216,8 +216,8 @@ def test_the_scoreboard_counts_by_turn_and_says_how_few(
     body = scores(person)
     expect(body.locator("h3")).to_have_text(["Open votes"])
     pair = body.locator(".pair-scores")
-    expect(pair.locator("strong")).to_have_text(["IFT \u00b7 Pocket IFT", "Base + URIAL"])
-    expect(pair.locator(".tally")).to_have_text("0:2")
+    expect(pair.locator("strong")).to_have_text(["Base + URIAL", "IFT \u00b7 Pocket IFT"])
+    expect(pair.locator(".tally")).to_have_text("2:0")
     rows = [re.sub(r"\s+", " ", row).strip() for row in pair.locator("tbody tr").all_inner_texts()]
     # Half a win of three, and of two: Wilson's intervals.
     assert rows == [
@@ -237,7 +237,7 @@ def test_the_scoreboard_counts_by_turn_and_says_how_few(
     app.end()
     app = start_app(tmp_path / "data", "--shared-history")
     other = Person(browser, app.url)
-    expect(scores(other).locator(".tally")).to_have_text("0:2")
+    expect(scores(other).locator(".tally")).to_have_text("2:0")
     other.close()
 
 
