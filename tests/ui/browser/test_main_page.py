@@ -14,6 +14,7 @@ from playground.engine.scripted import ScriptedEngine
 from playground.library import Library
 from playground.session import Session
 from playground.store import Store
+from playground.ui.html.mathml import ELEMENTS
 from tests.helpers.browsing import QUESTION, SIZES, App, Person, StartApp
 from tests.helpers.paths import ROOT
 
@@ -278,7 +279,7 @@ PAYLOADS = (
     "    <u>indented</u>\n\n> ```\n> <u>quoted</u>\n> ```\n<u>after</u>",
     "```mermaid\ngraph TD; A[<img src=x onerror='window.bad=1'>] --> B\n```",
 )
-OWN_TAGS = "p|br|code|pre|ul|ol|li|em|strong|s|a|blockquote|table|thead|tbody|tr|th|td|hr|h[1-6]|div|span"
+OWN_TAGS = "p|br|code|pre|ul|ol|li|em|strong|s|a|blockquote|table|thead|tbody|tr|th|td|hr|h[1-6]|div"
 
 
 def squeezed(text: str) -> str:
@@ -299,13 +300,16 @@ def test_nothing_that_was_written_acts_or_vanishes(app: App, person: Person) -> 
     tags = person.page.eval_on_selector_all(
         "#chat-0 .message *", "(all) => [...new Set(all.map((e) => e.tagName.toLowerCase()))]"
     )
-    assert [tag for tag in tags if not re.fullmatch(OWN_TAGS, tag)] == []
+    own = {*ELEMENTS, "span", "button"}
+    assert [tag for tag in tags if not re.fullmatch(OWN_TAGS, tag) and tag not in own] == []
     assert (
         person.page.locator(
             "#chat-0 .message :is([style], [onerror], [src], u, [href^='javascript'])"
         ).count()
         == 0
     )
+    # As in the View menu.
+    person.page.evaluate("document.querySelector('main.contain > .column').dataset.formulas = 'text'")
     for row in ("user", "bot"):
         shown = [squeezed(text) for text in person.page.locator(f"#chat-0 .{row}-row").all_inner_texts()]
         for text, payload in zip(shown, PAYLOADS, strict=True):
@@ -314,7 +318,7 @@ def test_nothing_that_was_written_acts_or_vanishes(app: App, person: Person) -> 
 
     for turn, payload in enumerate(PAYLOADS):
         person.page.hover(f"#chat-0 [data-turn='{turn}']")
-        person.page.click(f"#chat-0 .turn[data-turn='{turn}'] button[data-act='copy']")
+        person.page.click(f"#chat-0 .turn[data-turn='{turn}'] .answer > .acts button[data-act='copy']")
         copied = "(text) => navigator.clipboard.readText().then((copied) => copied === text)"
         person.page.wait_for_function(copied, arg=payload)
 
