@@ -134,16 +134,10 @@
     }
   };
 
-  let waiting = false;
-  const changed = () => {
-    if (waiting) return;
-    waiting = true;
-    requestAnimationFrame(() => {
-      waiting = false;
-      if (!said.isConnected && document.body) document.body.append(said);
-      label();
-    });
-  };
+  const changed = tandemOncePerFrame(() => {
+    if (!said.isConnected && document.body) document.body.append(said);
+    label();
+  });
   new MutationObserver(changed).observe(document.documentElement, {
     childList: true,
     subtree: true,

@@ -116,15 +116,7 @@
     all.at(event.shiftKey ? -1 : 0).focus();
   };
 
-  let waiting = false;
-  const changed = () => {
-    if (waiting) return;
-    waiting = true;
-    requestAnimationFrame(() => {
-      waiting = false;
-      follow();
-    });
-  };
+  const changed = tandemOncePerFrame(follow);
   new MutationObserver(changed).observe(document.documentElement, {
     childList: true,
     subtree: true,

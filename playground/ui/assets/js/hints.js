@@ -42,13 +42,5 @@
       place.append(added);
     }
   };
-  let waiting = false;
-  new MutationObserver(() => {
-    if (waiting) return;
-    waiting = true;
-    requestAnimationFrame(() => {
-      waiting = false;
-      connect();
-    });
-  }).observe(document.documentElement, { childList: true, subtree: true });
+  new MutationObserver(tandemOncePerFrame(connect)).observe(document.documentElement, { childList: true, subtree: true });
 })();

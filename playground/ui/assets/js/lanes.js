@@ -26,15 +26,7 @@
   const watched = new WeakSet();
   const sizes = new ResizeObserver(() => fit());
 
-  let waiting = false;
-  const changed = () => {
-    if (waiting) return;
-    waiting = true;
-    requestAnimationFrame(() => {
-      waiting = false;
-      fit();
-    });
-  };
+  const changed = tandemOncePerFrame(fit);
   // Watches only the headers and the rows of lanes, because the answers change ten times per second.
   const heads = new MutationObserver(changed);
   const found = new WeakSet();

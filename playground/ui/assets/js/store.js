@@ -1,4 +1,4 @@
-// Copy and download text, and store values in the browser.
+// What other scripts share: copy and download text, store values in the browser, and run once per frame.
 (() => {
   window.tandemCopy = (text) => navigator.clipboard?.writeText(text);
   window.tandemDownload = (text) => {
@@ -22,5 +22,18 @@
     } catch {
       return "";
     }
+  };
+
+  // Return a function that runs `run` in the next frame, once, however often it is called until then.
+  window.tandemOncePerFrame = (run) => {
+    let waiting = false;
+    return () => {
+      if (waiting) return;
+      waiting = true;
+      requestAnimationFrame(() => {
+        waiting = false;
+        run();
+      });
+    };
   };
 })();

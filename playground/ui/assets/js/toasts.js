@@ -16,14 +16,9 @@
     const { style } = document.documentElement;
     if (style.getPropertyValue("--toast-bottom") !== bottom) style.setProperty("--toast-bottom", bottom);
   };
-  let waiting = false;
+  const soon = tandemOncePerFrame(place);
   const changed = () => {
-    if (waiting || !document.querySelector(".toast-body")) return;
-    waiting = true;
-    requestAnimationFrame(() => {
-      waiting = false;
-      place();
-    });
+    if (document.querySelector(".toast-body")) soon();
   };
   new MutationObserver(changed).observe(document.documentElement, { childList: true, subtree: true });
   addEventListener("resize", changed);
