@@ -186,7 +186,7 @@ class Person:
             "fn_index": event["id"],
             "session_hash": self.session,
             "event_data": data,
-            "trigger_id": event["targets"][0][0],
+            "trigger_id": self._id(elem_id),
         }
         return self.client.post(path, json=body)
 

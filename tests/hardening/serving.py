@@ -91,11 +91,10 @@ class Caller:
         return int(next(c["id"] for c in self.config["components"] if c["props"].get("elem_id") == elem_id))
 
     def event(self, elem_id: str, kind: str = "click") -> Event:
+        """The event's dependency, with the component as its "trigger"."""
         target = [self.component(elem_id), kind]
-        found: Event = next(
-            d for d in self.config["dependencies"] if target in d["targets"] and d["backend_fn"]
-        )
-        return found
+        found = next(d for d in self.config["dependencies"] if target in d["targets"] and d["backend_fn"])
+        return {**found, "trigger": target[0]}
 
     def data(self, event: Event, **changes: Any) -> list[Any]:
         """What the page would send, but for `changes` by element id (with _ for -)."""
@@ -107,6 +106,7 @@ class Caller:
     def body(self, event: Event, data: list[Any] | None = None, **more: Any) -> dict[str, Any]:
         data = self.data(event) if data is None else data
         common = {"fn_index": event["id"], "session_hash": self.session, "event_data": None}
+        common["trigger_id"] = event.get("trigger", event["targets"][0][0])
         return {"data": data, **common, **more}
 
     def join(self, elem_id: str = "send", kind: str = "click", **changes: Any) -> httpx.Response:

@@ -92,7 +92,7 @@ class Lane:
             # Earlier turns have their own component, because they are rendered only once, whereas the current
             # turn is rerendered ten times per second.
             with gr.Column(elem_id=f"chat-{number}", elem_classes="chat"):
-                self.past = gr.HTML("", js_on_load=ON_CLICK, elem_classes="past")
+                self.past = gr.HTML("", js_on_load=ON_CLICK, elem_id=f"past-{number}", elem_classes="past")
                 self.live = gr.HTML(
                     self.placeholder(spec), js_on_load=ON_CLICK, elem_id=f"live-{number}", elem_classes="live"
                 )

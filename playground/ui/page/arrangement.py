@@ -19,7 +19,7 @@ from playground.ui.html import labels as html_labels
 from playground.ui.page.address import Address
 from playground.ui.page.controller import Controller
 from playground.ui.page.controller.conversations import refuse_while_streaming
-from playground.ui.page.events import PageEvents
+from playground.ui.page.events import Handler, Listener, PageEvents
 from playground.ui.page.inputs import HISTORY_MODES, PageInputs
 from playground.ui.page.lanes import Lanes
 from playground.ui.page.setup_undo import SetupUndo
@@ -81,23 +81,21 @@ class Arrangement:
         self.inputs: PageInputs = events.inputs
         self.lanes, self.page = lanes, page
 
-        self._events = events
-        self.then_meters(events.on(self.add.click, self.on_add, in_conversation=True))
         self.square.click(None, None, None, js="() => tandemBusy(true)", **HIDDEN)
         squared = events.on(self.square.click, self.on_square, in_conversation=True)
         squared.then(None, None, None, js="() => tandemBusy(false)", **HIDDEN)
-        self.then_meters(squared)
-        self.then_meters(events.on(self.blind.click, self.on_blind))
+        events.on(squared.then, lanes.on_meters, lanes.meters)
+        blinded = events.on(self.blind.click, self.on_blind)
+        events.on(blinded.then, lanes.on_meters, lanes.meters)
         events.on(self.mode.input, lanes.on_meters, lanes.meters, trigger_mode="always_last")
+        moves: dict[Listener, Handler] = {self.add.click: self.on_add}
         for lane in lanes.columns:
-            moves = ((lane.swap, swap), (lane.duplicate, duplicate), (lane.remove, remove))
-            for button, move in moves:
-                done = events.on(button.click, self.on_move(lane, move), in_conversation=True)
-                self.then_meters(done)
-
-    def then_meters(self, done: Any) -> None:
-        """Update the lanes' summaries and meters once an event has been handled."""
-        self._events.on(done.then, self.lanes.on_meters, self.lanes.meters)
+            moves[lane.swap.click] = self.on_move(lane, swap)
+            moves[lane.duplicate.click] = self.on_move(lane, duplicate)
+            moves[lane.remove.click] = self.on_move(lane, remove)
+        # "once", because a second click could meet another lane than the one that the user sees.
+        moved = events.on_each(moves, in_conversation=True, trigger_mode="once")
+        events.on(moved.then, lanes.on_meters, lanes.meters)
 
     # --- Handlers -----------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from playground.ui.controls.buttons import small_button
 from playground.ui.controls.events import HIDDEN, Updates, Values
 from playground.ui.controls.lane import Lane
 from playground.ui.page.controller import Controller, LaneSettings, Snapshot
-from playground.ui.page.events import EventPayload, PageEvents
+from playground.ui.page.events import EventPayload, PageEvents, target_id
 from playground.ui.page.examples import Example, ExampleRow
 from playground.ui.page.inputs import PREFILL_LIMIT, PageInputs
 from playground.ui.page.lanes import Lanes
@@ -98,23 +98,32 @@ class Composer:
         """
         self.inputs: PageInputs = events.inputs
         self.stream = stream
-        stream.on([self.send.click, self.box.submit], self.on_send)
+        stream.on(self.send.click, self.on_send)
+        stream.on(self.box.submit, self.on_send)
         for button, example in zip(examples.buttons, examples.examples, strict=True):
             stream.on(button.click, self.on_example(example))
         stream.on(self.retry.click, self.on_retry)
-        stream.on([button.click for button in (self.replay, *replays)], self.on_replay)
-        unqueued: dict[str, Any] = {"queue": False, **HIDDEN}
-        state = [events.inputs.state]
-        self.stop.click(self.on_stop(None), state, None, **unqueued)
+        for button in (self.replay, *replays):
+            stream.on(button.click, self.on_replay)
         for lane in lanes.columns:
-            lane.stop.click(self.on_stop(lane.number), state, None, **unqueued)
             for part in (lane.past, lane.live):
-                stream.on(part.click, self.on_lane(lane), with_payload=True)
+                stream.on(part.click, self.on_lane(lane))
+        stops = {self.stop: None, **{lane.stop: lane.number for lane in lanes.columns}}
+        self._stopped = {button.elem_id: number for button, number in stops.items()}
+        gr.on(
+            [button.click for button in stops],
+            self.on_stop,
+            [events.inputs.state],
+            None,
+            queue=False,
+            trigger_mode="multiple",
+            **HIDDEN,
+        )
         events.on(self.prefill.change, lanes.on_meters, lanes.meters, trigger_mode="always_last")
 
     # --- Handlers -----------------------------------------------------------------------------------
 
-    def on_send(self, state: PageState, values: Values) -> Iterator[Updates]:
+    def on_send(self, state: PageState, values: Values, payload: EventPayload) -> Iterator[Updates]:
         """Send the message to every lane, and clear the message box once the message has been accepted."""
         message = values[self.box] or ""  # API clients can send None
 
@@ -130,7 +139,7 @@ class Composer:
     def on_example(self, example: Example) -> Callable[..., Iterator[Updates]]:
         """Return a handler that sends an example. It leaves the text in the message box unchanged."""
 
-        def handler(state: PageState, values: Values) -> Iterator[Updates]:
+        def handler(state: PageState, values: Values, payload: EventPayload) -> Iterator[Updates]:
             def snapshots() -> Generator[Snapshot]:
                 return self.controller.streaming.play(
                     state, example.messages, lambda: self._read(state, values)
@@ -140,7 +149,7 @@ class Composer:
 
         return handler
 
-    def on_retry(self, state: PageState, values: Values) -> Iterator[Updates]:
+    def on_retry(self, state: PageState, values: Values, payload: EventPayload) -> Iterator[Updates]:
         """Retry the last message in all lanes."""
 
         def snapshots() -> Generator[Snapshot]:
@@ -152,7 +161,7 @@ class Composer:
 
         yield from self.stream.run(state, snapshots)
 
-    def on_replay(self, state: PageState, values: Values) -> Iterator[Updates]:
+    def on_replay(self, state: PageState, values: Values, payload: EventPayload) -> Iterator[Updates]:
         """Resend all messages in a new conversation, using the lanes' current settings."""
 
         def snapshots() -> Generator[Snapshot]:
@@ -179,16 +188,12 @@ class Composer:
 
         return handler
 
-    def on_stop(self, lane: int | None) -> Callable[[PageState], None]:
-        """Return a handler that stops generation in `lane`, or in all lanes if `lane` is None.
+    def on_stop(self, state: PageState, event: gr.EventData) -> None:
+        """Stop generation in the lane whose button was pressed, or in all lanes.
 
         The page is then updated by the handler that streams the answers.
         """
-
-        def handler(state: PageState) -> None:
-            self.controller.streaming.stop(state, lane)
-
-        return handler
+        self.controller.streaming.stop(state, self._stopped.get(target_id(event)))
 
     def _read(self, state: PageState, values: Values) -> LaneSettings:
         return self.inputs.read(state, values, draw_seed=True)

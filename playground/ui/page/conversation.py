@@ -107,10 +107,8 @@ class ConversationView:
         """
         self.lanes, self.arrangement, self.decoding, self.actions = lanes, arrangement, decoding, actions
         self.box, self.judge, self.prompt_dialog, self.after = box, judge, prompt_dialog, after
-        for lane in lanes.columns:
-            for part in (lane.past, lane.live):
-                handler = self.on_act(lane)
-                events.on(part.submit, handler, with_payload=True, in_conversation=True)
+        acts = {part.submit: self.on_act(lane) for lane in lanes.columns for part in (lane.past, lane.live)}
+        events.on_each(acts, with_payload=True, in_conversation=True)
         events.on(self.undo.click, self.on_undo, in_conversation=True)
         events.on(self.leave.click, self.on_leave)
         events.on(self.new.click, self.on_new)

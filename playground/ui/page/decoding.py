@@ -73,15 +73,18 @@ class Decoding:
         self.show.click(None, None, None, js="() => tandemShowSetUps()", **HIDDEN)
         opened = "(linked) => { if (!linked) tandemShowSetUps(); }"
         self.linked.input(None, [self.linked], None, js=opened, **HIDDEN)
-        for event, handler in ((self.linked.input, self.on_linked), (self.link.click, self.on_link)):
-            events.on(events.on(event, handler).then, self.lanes.on_meters, self.lanes.meters)
+        done = events.on_each({self.linked.input: self.on_linked, self.link.click: self.on_link})
+        events.on(done.then, self.lanes.on_meters, self.lanes.meters)
         for controls in (self.common, *(lane.decoding for lane in self.lanes.columns)):
             own: dict[str, Any] = {**QUICK, "outputs": controls.outputs}
             controls.preset.input(controls.on_preset, {controls.preset}, **own)
-            for control in controls.controls:
-                control.input(
-                    controls.on_parameter, set(controls.controls), trigger_mode="always_last", **own
-                )
+            gr.on(
+                [control.input for control in controls.controls],
+                controls.on_parameter,
+                set(controls.controls),
+                trigger_mode="always_last",
+                **own,
+            )
             counted = [controls.control("max_new_tokens")] if controls is self.common else controls.controls
             events.on(
                 [control.change for control in counted],

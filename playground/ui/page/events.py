@@ -1,13 +1,18 @@
-"""Event wiring for the main page. Handlers take the page's state and the values of the page's controls."""
+"""Event wiring for the main page. Handlers take the page's state and the values of the page's controls.
+
+Events with the same inputs and outputs share one Gradio dependency where possible: when a page loads,
+Gradio's frontend searches all dependencies for each component.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 
+from playground.types import InputError
 from playground.ui.controls.events import QUICK, Updates, Values
 from playground.ui.controls.toast import warn
 from playground.ui.page.controller import Controller
@@ -17,6 +22,10 @@ from playground.ui.server.caller import get_query
 
 EventPayload = dict[str, Any]
 """Data that a page script attaches to an event, such as the action of the pressed button."""
+Handler = Callable[..., Any]
+"""Function or generator function called with `(state, values)` or `(state, values, payload)`."""
+Listener = Callable[..., Any]
+"""An event listener of a component, such as `button.click`, or of a dependency, such as `done.then`."""
 
 
 class PageEvents:
@@ -41,8 +50,8 @@ class PageEvents:
 
     def on(
         self,
-        triggers: Callable[..., Any] | list[Callable[..., Any]],
-        handler: Callable[..., Any],
+        triggers: Listener | Sequence[Listener],
+        handler: Handler | Mapping[str, Handler],
         outputs: list[Any] | None = None,
         *,
         also: Sequence[Any] = (),
@@ -53,8 +62,8 @@ class PageEvents:
         """Connect events to a handler, and return the Gradio dependency.
 
         Args:
-            triggers: one or more event listeners, such as `button.click`.
-            handler: function or generator function called with `(state, values)`.
+            triggers: one or more event listeners.
+            handler: the handler, or the handlers by element id of the component whose event triggers them.
             outputs: components the handler may update, or None for the default outputs.
             also: additional input components.
             with_payload: whether the handler takes the event's payload as a third argument.
@@ -66,40 +75,54 @@ class PageEvents:
         outputs = self.outputs if outputs is None else outputs
         shown = [self.inputs.shown] if in_conversation else []
         inputs = {*self.inputs.components, *shown, *also}
-        if isinstance(triggers, list):
-            return gr.on(triggers, adapted, inputs, outputs, **QUICK | options)
+        if isinstance(triggers, Sequence):
+            return gr.on(list(triggers), adapted, inputs, outputs, **QUICK | options)
         return triggers(adapted, inputs, outputs, **QUICK | options)
 
+    def on_each(
+        self, handlers: Mapping[Listener, Handler], outputs: list[Any] | None = None, **options: Any
+    ) -> Any:
+        """Connect events of different components to a handler each, in one Gradio dependency.
+
+        Args:
+            handlers: handler of each event listener. There is at most one listener per component.
+            outputs: see `on`.
+            options: see `on`. By default, an event is also sent while an earlier one is being handled.
+        """
+        by_component = {listener.__self__.elem_id: handler for listener, handler in handlers.items()}  # type: ignore[attr-defined]
+        assert len(by_component) == len(handlers), "each component needs an element id of its own"
+        return self.on(list(handlers), by_component, outputs, **{"trigger_mode": "multiple"} | options)
+
     def adapt(
-        self, handler: Callable[..., Any], *, with_payload: bool = False, in_conversation: bool = False
+        self,
+        handler: Handler | Mapping[str, Handler],
+        *,
+        with_payload: bool = False,
+        in_conversation: bool = False,
     ) -> Callable[..., Any]:
         """Wrap a handler in a function that Gradio can call. The arguments are those of `on`."""
-        streams = inspect.isgeneratorfunction(handler)
+        some = next(iter(handler.values())) if isinstance(handler, Mapping) else handler
+        streams = inspect.isgeneratorfunction(some)
 
-        def call(values: Values, *payload: EventPayload) -> Any:
+        def call(values: Values, event: gr.EventData) -> Any:
             state = values[self.inputs.state]
+            chosen = handler.get(target_id(event)) if isinstance(handler, Mapping) else handler
+            if chosen is None:  # only if the request does not come from the page
+                warn(InputError("This button no longer exists: reload the page."))
+                return [self._refusal] if streams else self._refusal
             if in_conversation and not self._open_shown(state, values):
                 return [self._refusal] if streams else self._refusal
-            return handler(state, values, *payload)
+            return chosen(state, values, event._data or {}) if with_payload else chosen(state, values)
 
         # Gradio inspects the function to decide which arguments to pass and whether to stream.
-        def answer(values: Values) -> Updates:
-            updates: Updates = call(values)
+        def answer(values: Values, event: gr.EventData) -> Updates:
+            updates: Updates = call(values, event)
             return updates
 
-        def answer_payload(values: Values, event: gr.EventData) -> Updates:
-            updates: Updates = call(values, event._data or {})
-            return updates
+        def stream(values: Values, event: gr.EventData) -> Iterator[Updates]:
+            yield from call(values, event)
 
-        def stream(values: Values) -> Iterator[Updates]:
-            yield from call(values)
-
-        def stream_payload(values: Values, event: gr.EventData) -> Iterator[Updates]:
-            yield from call(values, event._data or {})
-
-        if streams:
-            return stream_payload if with_payload else stream
-        return answer_payload if with_payload else answer
+        return stream if streams else answer
 
     def _open_shown(self, state: PageState, values: Values) -> bool:
         """Open the conversation shown in the browser, if the page's state does not contain it yet.
@@ -121,3 +144,11 @@ class PageEvents:
             warn(error)
             return False
         return True
+
+
+def target_id(event: gr.EventData) -> str:
+    """Return the element id of the component that triggered an event, or "" if the request does not name one.
+
+    The component itself may be a copy that Gradio made for the page, with another `_id`.
+    """
+    return getattr(event.target, "elem_id", None) or ""

@@ -66,16 +66,16 @@ class Lanes:
         events.on(self.count_draft.click, self.on_draft, self.meters, trigger_mode="always_last")
         for lane in self.columns:
             outputs = [*lane.dependent, lane.demonstrations.k, lane.live, *self.meters]
-            for control in lane.controls:
-                handler = (
-                    self.on_demos(lane) if control is lane.demonstrations.demos else self.on_control(lane)
-                )
-                # Incomplete template variables cannot be parsed, so they are read only when the field loses
-                # focus.
-                event = control.blur if control is lane.chat_format.variables else control.input
-                # Dragging a slider fires events faster than updates can be rendered, so only the last one is
-                # handled.
-                events.on(event, handler, outputs, trigger_mode="always_last")
+            demos, variables = lane.demonstrations.demos, lane.chat_format.variables
+            # Incomplete template variables cannot be parsed, so that field is read only when it loses focus.
+            changes = [
+                variables.blur,
+                *(part.input for part in lane.controls if part not in (demos, variables)),
+            ]
+            # Dragging a slider fires events faster than updates can be rendered, so only the last one is
+            # handled.
+            events.on(changes, self.on_control(lane), outputs, trigger_mode="always_last")
+            events.on(demos.input, self.on_demos(lane), outputs, trigger_mode="always_last")
             lane.setup.click(None, None, None, js=f"() => tandemSetUp({lane.number})", **HIDDEN)
 
     # --- Handlers -----------------------------------------------------------------------------------

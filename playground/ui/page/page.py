@@ -219,6 +219,7 @@ class Page:
             self.controller, self.tour_row, self.conversation, self.arrangement, self.composer.prefill
         )
         tour.connect(events, stream, self.examples.tour, self.shortcuts)
+        stream.connect()
         self.arrangement.connect(events, self.lanes, self.conversation)
         self.lanes.connect(events)
         self.decoding.connect(events, self.setup_undo)

@@ -66,7 +66,7 @@ class ProbePlayer:
     def on_play(self, all_messages: bool) -> Callable[..., Iterator[Updates]]:
         """Return a handler that sends the probe's next message, or all remaining messages."""
 
-        def handler(state: PageState, values: Values) -> Iterator[Updates]:
+        def handler(state: PageState, values: Values, payload: EventPayload) -> Iterator[Updates]:
             def snapshots() -> Generator[Snapshot]:
                 texts = self.controller.probes.remaining_messages(state)
                 return self.controller.streaming.play(

@@ -18,7 +18,7 @@ from playground.ui.controls.toast import attempt
 from playground.ui.page.arrangement import Arrangement, PageDrawing, refuse_while_blind
 from playground.ui.page.controller import Controller
 from playground.ui.page.decoding import Decoding
-from playground.ui.page.events import PageEvents
+from playground.ui.page.events import Handler, Listener, PageEvents
 from playground.ui.page.lanes import Lanes
 from playground.ui.page.setup_undo import SetupUndo
 from playground.ui.page.state import PageState
@@ -53,10 +53,13 @@ class Resets:
         self.inputs = events.inputs
         self.lanes, self.decoding, self.arrangement = lanes, decoding, arrangement
         self.page, self.prefill = page, prefill
-        for lane in lanes.columns:
-            arrangement.then_meters(events.on(lane.reset.click, self.on_lane(lane), in_conversation=True))
-        arrangement.then_meters(events.on(arrangement.reset.click, self.on_all, in_conversation=True))
-        arrangement.then_meters(events.on(self.undo.undo.click, self.on_undo))
+        handlers: dict[Listener, Handler] = {arrangement.reset.click: self.on_all}
+        handlers |= {lane.reset.click: self.on_lane(lane) for lane in lanes.columns}
+        for done in (
+            events.on_each(handlers, in_conversation=True, trigger_mode="once"),
+            events.on(self.undo.undo.click, self.on_undo),
+        ):
+            events.on(done.then, lanes.on_meters, lanes.meters)
 
     # --- Handlers -----------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from playground.ui.controls.events import RAW, Updates, Values
 from playground.ui.controls.toast import say, warn
 from playground.ui.page.controller import Controller, Snapshot
 from playground.ui.page.conversation import ConversationView
-from playground.ui.page.events import PageEvents
+from playground.ui.page.events import Handler, Listener, PageEvents
 from playground.ui.page.lanes import Lanes
 from playground.ui.page.state import PageState
 from playground.ui.server.start import PEOPLE_AT_ONCE
@@ -42,6 +42,7 @@ class AnswerStream:
         """
         self.controller, self.events, self.lanes = controller, events, lanes
         self.conversation, self.box = conversation, box
+        self._handlers: dict[Listener, Handler] = {}
 
     @property
     def outputs(self) -> list[Any]:
@@ -51,20 +52,30 @@ class AnswerStream:
         parts += actions.row_outputs
         return parts + [part for lane in self.lanes.columns for part in (lane.past, lane.live, lane.line)]
 
-    def on(self, triggers: Any, handler: Callable[..., Any], **options: Any) -> None:
-        """Connect events to a handler that yields UI updates from `run`.
+    def on(self, trigger: Listener, handler: Handler) -> None:
+        """Add an event whose handler yields UI updates from `run`. `connect` connects all of them.
 
         Args:
-            triggers: see `PageEvents.on`.
-            handler: generator function that yields UI updates.
-            options: see `PageEvents.on`.
+            trigger: event listener of a component.
+            handler: generator function called with `(state, values, payload)`.
         """
+        self._handlers[trigger] = handler
+
+    def connect(self) -> None:
+        """Connect all events added so far. While answers are being generated, they do nothing."""
+        self._connect(self.events.on_each, self._handlers, trigger_mode="once")
+
+    def on_then(self, trigger: Listener, handler: Handler) -> None:
+        """Connect a handler that yields UI updates from `run` to the end of an earlier event."""
+        self._connect(self.events.on, trigger, handler)
+
+    def _connect(self, on: Callable[..., Any], *arguments: Any, **options: Any) -> None:
         # Many users can stream at the same time. All streaming events have the same concurrency id and limit,
         # because Gradio applies the lowest limit among events with the same id.
-        written = self.events.on(
-            triggers,
-            handler,
-            self.outputs,
+        written = on(
+            *arguments,
+            outputs=self.outputs,
+            with_payload=True,
             in_conversation=True,
             concurrency_limit=PEOPLE_AT_ONCE,
             concurrency_id="stream",

@@ -21,7 +21,7 @@ from playground.ui.page.arrangement import Arrangement
 from playground.ui.page.controller import Controller, LaneSettings
 from playground.ui.page.conversation import ConversationView
 from playground.ui.page.decoding import Decoding
-from playground.ui.page.events import PageEvents
+from playground.ui.page.events import EventPayload, PageEvents
 from playground.ui.page.inputs import PageInputs, lane_values
 from playground.ui.page.lanes import Lanes
 from playground.ui.page.state import PageState, TourState
@@ -73,17 +73,16 @@ class Tour:
         self.decoding: Decoding = self.conversation.decoding
         self.stream, self.help_dialog = stream, help_dialog
         outputs = [*events.outputs, *help_dialog.outputs]
-        moves = (
-            (start.click, self.on_start),
-            (help_dialog.body.click, self.on_start),
-            (self.row.next.click, self.on_move(1)),
-            (self.row.back.click, self.on_move(-1)),
-        )
-        for trigger, handler in moves:
-            moved = events.on(trigger, handler, outputs)
-            moved.then(None, None, None, js=FOCUS.format("#tour-next"), **HIDDEN)
-            events.on(moved.then, self.lanes.on_controls)
-            stream.on(moved.then, self.on_play)
+        moves = {
+            start.click: self.on_start,
+            help_dialog.body.click: self.on_start,
+            self.row.next.click: self.on_move(1),
+            self.row.back.click: self.on_move(-1),
+        }
+        moved = events.on_each(moves, outputs, trigger_mode="once")
+        moved.then(None, None, None, js=FOCUS.format("#tour-next"), **HIDDEN)
+        events.on(moved.then, self.lanes.on_controls)
+        stream.on_then(moved.then, self.on_play)
         ended = events.on(self.row.end.click, self.on_end)
         ended.then(None, None, None, js=FOCUS.format("#message textarea"), **HIDDEN)
         events.on(ended.then, self.lanes.on_controls)
@@ -118,7 +117,7 @@ class Tour:
 
         return handler
 
-    def on_play(self, state: PageState, values: Values) -> Iterator[Updates]:
+    def on_play(self, state: PageState, values: Values, payload: EventPayload) -> Iterator[Updates]:
         """Send the messages of a step that has just been set up."""
         tour = state.tour
         if tour is None or not tour.unsent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -64,8 +65,7 @@ class Page:
         """The updates of an event whose inputs have the values that they were made with."""
         part = self.find(elem_id)
         event = next(fn for fn in self.blocks.fns.values() if (part._id, kind) in fn.targets and fn.fn)
-        more = [gr.EventData(part, PRESSED[pressed])] if pressed else []
-        return self.run(event, *more, **changes)
+        return self.run(event, gr.EventData(part, PRESSED[pressed] if pressed else None), **changes)
 
     def find(self, elem_id: str) -> Any:
         """The component with this id."""
@@ -74,15 +74,16 @@ class Page:
     def load(self) -> dict[Any, Any]:
         """The updates of the load event."""
         events = [fn for fn in self.blocks.fns.values() if any(kind == "load" for _, kind in fn.targets)]
-        (updates,) = self.run(next(fn for fn in events if fn.fn))
+        (updates,) = self.run(next(fn for fn in events if fn.fn), gr.EventData(None, None))
         return updates
 
-    def run(self, event: BlockFunction, *more: gr.EventData, **changes: Any) -> list[dict[Any, Any]]:
+    def run(self, event: BlockFunction, data: gr.EventData, **changes: Any) -> list[dict[Any, Any]]:
         """The updates of an event."""
         values = {each: changes.get(str(each.elem_id), getattr(each, "value", None)) for each in event.inputs}
         values |= {each: self.state for each in event.inputs if isinstance(each, gr.State)}
         given = [values] if event.inputs_as_dict else values.values()
-        found = there(event.fn)(*given, *more)
+        handler = there(event.fn)
+        found = handler(*given, data) if "event" in inspect.signature(handler).parameters else handler(*given)
         return [found] if isinstance(found, dict) else list(found)
 
 

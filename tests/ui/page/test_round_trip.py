@@ -75,7 +75,7 @@ class Browser:
         """The updates of an event with these inputs. They have not arrived yet."""
         token = LocalContext.request.set(self._request)
         try:
-            updates: dict[Any, Any] = there(event.fn)(values)
+            updates: dict[Any, Any] = there(event.fn)(values, gr.EventData(None, None))
         finally:
             LocalContext.request.reset(token)
         return updates

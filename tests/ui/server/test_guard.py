@@ -45,6 +45,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+MOST_TRIGGERS = 30
+"""How many of an event's components are tried; a page has more only where all lead to the same handler."""
+
+
 class Served:
     """A page on the scripted engine, and a caller without a browser."""
 
@@ -74,9 +78,15 @@ class Served:
         return int(found["id"])
 
     def event(self, elem_id: str, kind: str) -> Event:
-        """The handler behind a component's event."""
+        """The handler behind a component's event, with the component as its "trigger"."""
         target = [self.component(elem_id), kind]
-        return next(d for d in self.config["dependencies"] if target in d["targets"] and d["backend_fn"])
+        found = next(d for d in self.config["dependencies"] if target in d["targets"] and d["backend_fn"])
+        return {**found, "trigger": target[0]}
+
+    def events(self) -> list[Event]:
+        """All handlers, once for each of the first components that trigger them."""
+        events = [event for event in self.config["dependencies"] if event["backend_fn"]]
+        return [{**event, "trigger": id} for event in events for id, _ in event["targets"][:MOST_TRIGGERS]]
 
     def data(self, event: Event, changes: Mapping[str, object]) -> list[object]:
         """What the page sends to a handler: the values of components, but for `changes` by their ids."""
@@ -100,10 +110,9 @@ class Served:
 
     def post(self, event: Event, who: str, data: list[object], **body: Any) -> httpx.Response:
         """Ask to put a call into the queue, which the server may refuse."""
-        return self.client.post(
-            "/gradio_api/queue/join",
-            json={"data": data, "fn_index": event["id"], "session_hash": who, "event_data": None, **body},
-        )
+        common = {"fn_index": event["id"], "session_hash": who, "event_data": None}
+        common["trigger_id"] = event.get("trigger", event["targets"][0][0])
+        return self.client.post("/gradio_api/queue/join", json={"data": data, **common, **body})
 
     def completed(self, who: str, joined: Iterable[str]) -> dict[str, Event]:
         """The last messages of calls by their ids, each with the sentences of its toasts as "said"."""
@@ -472,7 +481,7 @@ def test_no_handler_says_more_than_a_sentence_when_it_is_called_with_nonsense(
     """Every handler there is, by its number, with what no page would send; none may ask the engine."""
     served = request.getfixturevalue(who)
     before = len(served.engine.requests)
-    events = [event for event in served.config["dependencies"] if event["backend_fn"]]
+    events = served.events()
     types = {c["id"]: c["type"] for c in served.config["components"]}
     for event in events:
         if data := [[{"path": "/etc/passwd"}]] * len(event["inputs"]):
@@ -485,7 +494,7 @@ def test_no_handler_says_more_than_a_sentence_when_it_is_called_with_nonsense(
             targets = {}
             for event in some:
                 value = [values.get(types[id]) for id in event["inputs"]]
-                targets[served.join(event, caller, value)] = event["targets"]
+                targets[served.join(event, caller, value)] = (event["trigger"], event["targets"])
             for id, answer in served.completed(caller, targets).items():
                 said = json.dumps(answer)
                 assert "Traceback" not in said, (targets[id], values)
@@ -515,7 +524,7 @@ def test_lanes_that_come_and_go_meanwhile_cost_no_event(
     """Events of one page are handled side by side: what one sets, another may see half way through."""
     states = [block for block in plain.blocks.blocks.values() if isinstance(block, gr.State)]
     (state,) = (state for state in states if isinstance(state.value, PageState))
-    events = [event for event in plain.config["dependencies"] if event["backend_fn"]]
+    events = plain.events()
     caplog.clear()
     for looks in range(2):
         caller = f"hasty-{looks}"
