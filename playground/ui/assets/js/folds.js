@@ -30,5 +30,8 @@
     unfold();
   };
   window.tandemMore = () => fold("more");
-  new MutationObserver(unfold).observe(document.documentElement, { childList: true, subtree: true });
+  new MutationObserver(tandemOncePerFrame(unfold)).observe(document.documentElement, {
+    childList: true,
+    subtree: true,
+  });
 })();

@@ -30,7 +30,7 @@
   // Watches only the headers and the rows of lanes, because the answers change ten times per second.
   const heads = new MutationObserver(changed);
   const found = new WeakSet();
-  new MutationObserver(() => {
+  const seek = tandemOncePerFrame(() => {
     for (const place of document.querySelectorAll("#lanes, .lane, .lane .head, .lane .meter-line")) {
       if (found.has(place)) continue;
       found.add(place);
@@ -38,5 +38,6 @@
       heads.observe(place, { childList: true, subtree: deep, ...(deep ? {} : { attributeFilter: ["class"] }) });
       changed();
     }
-  }).observe(document.documentElement, { childList: true, subtree: true });
+  });
+  new MutationObserver(seek).observe(document.documentElement, { childList: true, subtree: true });
 })();

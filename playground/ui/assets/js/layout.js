@@ -117,5 +117,5 @@
 
   for (const query of [narrow, medium]) query.addEventListener("change", arrange);
   addEventListener("tandem-view", arrange);
-  new MutationObserver(arrange).observe(document.documentElement, { childList: true, subtree: true });
+  new MutationObserver(tandemOncePerFrame(arrange)).observe(document.documentElement, { childList: true, subtree: true });
 })();

@@ -144,8 +144,10 @@
       resized.observe(each);
     }
   };
+  // Once per frame: reading positions makes the browser lay the page out.
+  const grown = tandemOncePerFrame(keepAll);
   new MutationObserver((changes) => {
     watch();
-    if (changes.some(({ target }) => holder()?.contains(target))) keepAll();
+    if (changes.some(({ target }) => holder()?.contains(target))) grown();
   }).observe(document.documentElement, { childList: true, subtree: true, characterData: true });
 })();

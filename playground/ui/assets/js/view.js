@@ -78,8 +78,9 @@
   }, true);
   addEventListener("resize", () => isOpen() && close(false));
 
-  new MutationObserver(() => {
+  const changed = tandemOncePerFrame(() => {
     if (column() && button()) apply();
     label();
-  }).observe(document.documentElement, { childList: true, subtree: true });
+  });
+  new MutationObserver(changed).observe(document.documentElement, { childList: true, subtree: true });
 })();
