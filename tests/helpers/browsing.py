@@ -77,6 +77,7 @@ class App:
         self.url = f"http://127.0.0.1:{port}/"
         self._log = data_dir.parent / f"app-{port}.log"
         environ = os.environ | {"NO_PROXY": "127.0.0.1,localhost"}
+        environ.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling all modules takes seconds at every start
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *self.program, "--port", str(port), "--data-dir", str(data_dir), *flags],
