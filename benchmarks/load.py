@@ -45,6 +45,7 @@ from typing import Any
 import httpx
 
 from benchmarks.engine import QUIET, processor
+from benchmarks.page_events import event_data, find_event
 from playground.store import FILE
 
 WORDS = ("apricot", "bergamot", "cinnamon", "damson", "elderberry", "fennel", "ginger", "hazelnut")
@@ -142,12 +143,7 @@ class Person:
 
     def event(self, elem_id: str, kind: str) -> dict[str, Any]:
         """Return the event handler of a component."""
-        id = self._id(elem_id)
-        return next(
-            each
-            for each in self.config["dependencies"]
-            if [id, kind] in each["targets"] and each["backend_fn"]
-        )
+        return find_event(self.config, self._id(elem_id), kind)
 
     def call(
         self, elem_id: str, kind: str = "click", data: Any = None, **changes: Any
@@ -177,16 +173,17 @@ class Person:
             changes: changed input values, by element id with "_" in place of "-".
         """
         event = self.event(elem_id, kind)
-        values = [
-            changes.get(str(self.props[id].get("elem_id")).replace("-", "_"), self.props[id].get("value"))
-            for id in event["inputs"]
-        ]
+
+        def value(id: int) -> Any:
+            props = self.props[id]
+            return changes.get(str(props.get("elem_id")).replace("-", "_"), props.get("value"))
+
         body = {
-            "data": values,
+            "data": event_data(self.config, event, value),
             "fn_index": event["id"],
             "session_hash": self.session,
             "event_data": data,
-            "trigger_id": self._id(elem_id),
+            "trigger_id": event["trigger"],
         }
         return self.client.post(path, json=body)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from benchmarks.page_events import event_data, find_event
 from playground import ui
 from playground.config import Settings
 from playground.engine.scripted import ScriptedEngine
@@ -91,17 +92,33 @@ class Caller:
         return int(next(c["id"] for c in self.config["components"] if c["props"].get("elem_id") == elem_id))
 
     def event(self, elem_id: str, kind: str = "click") -> Event:
-        """The event's dependency, with the component as its "trigger"."""
-        target = [self.component(elem_id), kind]
-        found = next(d for d in self.config["dependencies"] if target in d["targets"] and d["backend_fn"])
-        return {**found, "trigger": target[0]}
+        return find_event(self.config, self.component(elem_id), kind)
 
     def data(self, event: Event, **changes: Any) -> list[Any]:
         """What the page would send, but for `changes` by element id (with _ for -)."""
         props = {c["id"]: c["props"] for c in self.config["components"]}
         named = {name.replace("_", "-"): value for name, value in changes.items()}
-        inputs = [props[id] for id in event["inputs"]]
-        return [named.get(each.get("elem_id"), each.get("value")) for each in inputs]
+
+        def value(id: int) -> Any:
+            return named.get(props[id].get("elem_id"), props[id].get("value"))
+
+        return event_data(self.config, event, value)
+
+    def spoil(self, event: Event, value: object) -> Iterator[tuple[str, list[Any]]]:
+        """What the page would send, with this value in the place of each input and of each gathered value."""
+        for at in range(len(event["inputs"])):
+            yield (
+                f"input {at}",
+                [value if at == place else each for place, each in enumerate(self.data(event))],
+            )
+        for at in range(len(event["gathers"]) + 1 if event["gathers"] else 0):
+            data = self.data(event)
+            (gathered,) = (each for each in data if isinstance(each, dict) and "values" in each)
+            if at == len(event["gathers"]):
+                gathered["payload"] = value
+            else:
+                gathered["values"][at] = value
+            yield f"gathered value {at}", data
 
     def body(self, event: Event, data: list[Any] | None = None, **more: Any) -> dict[str, Any]:
         data = self.data(event) if data is None else data

@@ -70,6 +70,7 @@ def test_junk_calls_write_few_lines_and_no_traceback(
         bodies += [{**caller.body(event), "fn_index": number} for number in numbers]
         payloads: list[Any] = [5, "x", [1], {"act": []}]
         bodies += [{**caller.body(event), "event_data": each} for each in payloads]
+        bodies += [caller.body(event, data) for each in payloads for _, data in caller.spoil(event, each)]
         bodies += [{**caller.body(event), key: {"x": 1}} for key in ("trigger_id", "batched", "session_hash")]
         paths = [JOIN, "/gradio_api/run/predict", "/gradio_api/cancel", "/gradio_api/reset", "/login"]
         paths += ["/gradio_api/upload", "/gradio_api/queue/data", "/gradio_api/heartbeat/%00", "/%ff", "/x"]

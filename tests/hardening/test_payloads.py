@@ -85,9 +85,7 @@ def test_no_file_data_but_an_upload_gets_past_in_any_input_of_an_event(
     events = [caller.event("send"), caller.event("editor-import", "upload")]
     for what, value in files(f"{canary.url}/x").items():
         for event in events:
-            for at in range(len(event["inputs"])):
-                data = caller.data(event)
-                data[at] = value
+            for at, data in caller.spoil(event, value):
                 answer = caller.client.post(JOIN, json=caller.body(event, data))
                 assert answer.status_code == 422, (what, at, answer.text)
                 assert answer.json()["detail"].count(". ") == 0

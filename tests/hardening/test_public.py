@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from benchmarks.page_events import list_events
 from playground.config import Settings
 from playground.rate_limits import PUBLIC, Limits
 from playground.types import InputError
@@ -116,10 +117,8 @@ def test_no_url_is_fetched(visitor: Caller, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(safehttpx, "is_public_ip", lambda ip: True)  # loopback stands for a public host
     canary = Canary()
     event = visitor.event("send")
-    for at in range(len(event["inputs"])):
-        data = visitor.data(event)
-        data[at] = {"path": canary.url, "meta": META}
-        assert visitor.client.post(JOIN, json=visitor.body(event, data)).status_code == 422
+    for at, data in visitor.spoil(event, {"path": canary.url, "meta": META}):
+        assert visitor.client.post(JOIN, json=visitor.body(event, data)).status_code == 422, at
     for path in (f"file={canary.url}/x", f"proxy={canary.url}/x"):
         assert visitor.client.get(f"/gradio_api/{path}").status_code == 404
     assert canary.asked == []
@@ -137,8 +136,8 @@ def test_nothing_is_loaded_or_saved(served: Served, visitor: Caller) -> None:
     assert "Saving files is disabled" in json.dumps(list(visitor.messages()))
     assert not (served.settings.data_dir / "demos").exists()
     before = served.engine.status()
-    for event in visitor.config["dependencies"]:
-        if event["backend_fn"] and any(target[0] in _model_panel(visitor) for target in event["targets"]):
+    for event in list_events(visitor.config):
+        if any(target[0] in _model_panel(visitor) for target in event["triggers"]):
             data = visitor.data(event)
             visitor.client.post(JOIN, json=visitor.body(event, data, event_data={"preset": "small"}))
     list(visitor.messages())
@@ -217,11 +216,7 @@ def test_bad_requests_are_refused_in_one_sentence(
 
 def test_judging_is_off_without_a_budget(visitor: Caller) -> None:
     assert Settings.read({"public": True}, {}).judge_budget is None
-    event = next(
-        d
-        for d in visitor.config["dependencies"]
-        if d["backend_fn"] and d["targets"][0][0] == visitor.component("judge-ask")
-    )
+    event = visitor.event("judge-ask")
     visitor.client.post(JOIN, json=visitor.body(event)).raise_for_status()
     messages = list(visitor.messages())
     assert any("judg" in str(message.get("output")) for message in messages), messages

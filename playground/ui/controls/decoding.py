@@ -238,11 +238,11 @@ class DecodingControls:
             updates[control] = {**update, "value": updates[control]} if control in updates else update
         return updates
 
-    def on_preset(self, values: Values) -> Updates:
+    def on_preset(self, state: Any, values: Values) -> Updates:
         """Apply the selected preset."""
         return self.set_some(PRESETS.get(str(values[self.preset]), {})) or {self.preset: gr.skip()}
 
-    def on_parameter(self, values: Values) -> Updates:
+    def on_parameter(self, state: Any, values: Values) -> Updates:
         """Update the selected preset and the change markers after a parameter has changed."""
         return self._mark(self._by_parameter(values))
 

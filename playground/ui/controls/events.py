@@ -21,6 +21,8 @@ The empty `show_progress_on` list is an optimization. Without it, Gradio's front
 an event (ten per second during streaming) by notifying each output that the event is running, which requires
 a search of the component tree for each output.
 """
+GATHERED = "gathered"
+"""Element id of the input with the values of an event's other inputs. The event before reads them."""
 RAW: dict[str, Any] = {"preprocess": False, "postprocess": False}
 """Options for handlers that stream answers.
 

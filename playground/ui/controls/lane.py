@@ -50,11 +50,13 @@ ON_CLICK = """
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-act]');
   if (!button) return;
-  if (button.dataset.act === 'copy') tandemCopy(button.closest('[data-text]').dataset.text);
-  else trigger(
-    ['retry', 'extend'].includes(button.dataset.act) ? 'click' : 'submit',
-    {act: button.dataset.act, turn: Number(button.dataset.turn), id: button.dataset.id},
-  );
+  const {act, turn, id} = button.dataset;
+  if (act === 'copy') {
+    tandemCopy(button.closest('[data-text]').dataset.text);
+    return;
+  }
+  window.tandemPayload = {act, turn: Number(turn), id};
+  trigger(['retry', 'extend'].includes(act) ? 'click' : 'submit');
 });
 """
 

@@ -84,11 +84,27 @@ class ModelDialog(Dialog):
         return {self.about: html_model.render_model(status, library.other_adapters, [])}
 
 
+class LoadingState:
+    """State of the dialog that loads models. Must be created inside a `gr.Blocks` context."""
+
+    def __init__(self) -> None:
+        self.is_open = gr.State(False)
+        self.seen = gr.State(0)
+        """Number of model changes already processed by the page."""
+        self.listed = gr.State("")
+        """HTML of the preset list currently in the browser."""
+
+
 class ModelLoadingDialog(ModelDialog):
     """Model dialog that can also load models. The dialog also lists unreadable files with their paths."""
 
     def __init__(
-        self, session: Session, model_switch: ModelSwitch, state: gr.State, waiting: gr.Timer
+        self,
+        session: Session,
+        model_switch: ModelSwitch,
+        state: gr.State,
+        own: LoadingState,
+        waiting: gr.Timer,
     ) -> None:
         """Create the hidden dialog.
 
@@ -96,6 +112,7 @@ class ModelLoadingDialog(ModelDialog):
             session: session that provides the model's status.
             model_switch: object that loads models.
             state: the page's state, in which `preset` is the preset being loaded by this page.
+            own: the dialog's state.
             waiting: the timer to start when the model has changed. Its handler updates the page's lanes and
                 model label.
         """
@@ -103,8 +120,7 @@ class ModelLoadingDialog(ModelDialog):
         self._state, self._waiting = state, waiting
         # The timer is outside the dialog, because timers in a hidden column do not fire.
         self.timer = gr.Timer(IDLE_PERIOD)
-        self.is_open, self.seen = gr.State(False), gr.State(model_switch.changes)
-        self.listed = gr.State("")
+        self.is_open, self.seen, self.listed = own.is_open, own.seen, own.listed
         super().__init__(session)
 
     def _compose_body(self) -> None:

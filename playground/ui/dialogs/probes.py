@@ -18,7 +18,9 @@ WORDS_LIMIT = 200
 ON_CLICK = """
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-probe]');
-  if (button) trigger('click', {probe: button.dataset.probe});
+  if (!button) return;
+  window.tandemPayload = {probe: button.dataset.probe};
+  trigger('click');
 });
 """
 

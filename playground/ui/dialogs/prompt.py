@@ -11,7 +11,7 @@ from playground.lanes.letters import lane_letter
 from playground.types import InputError
 from playground.ui.controls.buttons import small_button
 from playground.ui.controls.choice import Choice
-from playground.ui.controls.events import HIDDEN, QUICK, Updates
+from playground.ui.controls.events import HIDDEN, Updates, Values
 from playground.ui.controls.lane import Lane
 from playground.ui.dialogs.dialog import Dialog
 from playground.ui.html import prompt as html_prompt
@@ -29,7 +29,6 @@ class PromptDialog(Dialog):
 
     def __init__(self, controller: Controller) -> None:
         self._prompts, self._conversations = controller.prompts, controller.conversations
-        self.lane = gr.State(0)
         super().__init__("inspector")
 
     def _compose_head(self) -> None:
@@ -54,36 +53,32 @@ class PromptDialog(Dialog):
     @property
     def outputs(self) -> list[Any]:
         """The components updated by the dialog's handlers."""
-        return [self.frame, self.lane, self.which, self.title, self.view, self.text]
+        return [self.frame, self.which, self.title, self.view, self.text]
 
     def connect(
         self,
         lanes: Sequence[Lane],
-        state: gr.State,
         box: gr.Textbox,
-        controls: Sequence[Any],
-        read: Callable[..., LaneSettings],
+        read: Callable[[PageState, Values], LaneSettings],
+        on: Callable[..., Any],
+        on_each: Callable[..., Any],
     ) -> None:
         """Connect the dialog's event handlers.
 
         Args:
             lanes: the lanes whose Prompt buttons open the dialog.
             box: the message box.
-            controls: the components with the lane settings.
             read: function that builds the lane settings from the page's state and the controls' values.
+            on: see `PageEvents.on`.
+            on_each: see `PageEvents.on_each`.
         """
-        self._read, self._lanes = read, len(lanes)
-        for lane in lanes:
-            inputs = [state, self.show_tokens, box, *controls]
-            lane.inspect.click(self.on_open(lane.number), inputs, self.outputs, **QUICK)
-        gr.on(
-            [self.which.input, self.show_tokens.input],
-            self.on_choice,
-            [state, self.lane, self.which, self.show_tokens, box, *controls],
-            self.outputs,
-            trigger_mode="always_last",  # long prompts take a while to render
-            **QUICK,
-        )
+        self._read, self._lanes, self._box = read, len(lanes), box
+        also = [self.which, self.show_tokens]
+        opened = {lane.inspect.click: self.on_open(lane.number) for lane in lanes}
+        on_each(opened, self.outputs, also=also, trigger_mode="once")
+        # "always_last", because long prompts take a while to render.
+        changes = [self.which.input, self.show_tokens.input]
+        on(changes, self.on_choice, self.outputs, also=also, trigger_mode="always_last")
         self.copy.click(None, [self.text], None, js="(text) => tandemCopy(text)", **HIDDEN)
         self.save.click(None, [self.text], None, js="(text) => tandemDownload(text)", **HIDDEN)
 
@@ -92,32 +87,36 @@ class PromptDialog(Dialog):
     def on_open(self, lane: int) -> Callable[..., Updates]:
         """Return the handler for a lane's Prompt button. The handler shows the lane's next prompt."""
 
-        def handler(state: PageState, show_tokens: bool, message: str, *values: Any) -> Updates:
+        def handler(state: PageState, values: Values) -> Updates:
             def act() -> Updates:
-                preview = self._prompts.preview_next(state, lane, self._read(state, *values), message)
-                return self._show(state, lane, NEXT, preview, show_tokens)
+                return self._show(
+                    state, lane, NEXT, self._preview_next(state, lane, values), values[self.show_tokens]
+                )
 
             return self.attempt(act)
 
         return handler
 
-    def on_choice(
-        self, state: PageState, lane: Any, which: Any, show_tokens: bool, message: str, *values: Any
-    ) -> Updates:
+    def on_choice(self, state: PageState, values: Values) -> Updates:
         """Show the prompt selected in the list, with or without its tokens."""
 
         def act() -> Updates:
+            lane, which = state.inspected_lane, values[self.which]
             if lane not in range(self._lanes):
                 raise InputError("This lane does not exist: open the prompt again.")
             if which == NEXT:
-                preview = self._prompts.preview_next(state, lane, self._read(state, *values), message)
+                preview = self._preview_next(state, lane, values)
             elif str(which).isdecimal():
                 preview = self._prompts.preview_past(state, lane, int(which))
             else:
                 raise InputError("This prompt does not exist: choose one from the list.")
-            return self._render(lane, preview, show_tokens)
+            return self._render(lane, preview, values[self.show_tokens])
 
         return self.attempt(act)
+
+    def _preview_next(self, state: PageState, lane: int, values: Values) -> PromptPreview:
+        message = values[self._box] or ""  # API clients can send None
+        return self._prompts.preview_next(state, lane, self._read(state, values), message)
 
     # --- Content ----------------------------------------------------------------------------------
 
@@ -133,7 +132,8 @@ class PromptDialog(Dialog):
         self, state: PageState, lane: int, which: str, preview: PromptPreview, show_tokens: bool
     ) -> Updates:
         choice = gr.update(choices=self._list_prompts(state), value=which)
-        return self.show({self.lane: lane, self.which: choice, **self._render(lane, preview, show_tokens)})
+        state.inspected_lane = lane
+        return self.show({self.which: choice, **self._render(lane, preview, show_tokens)})
 
     def _render(self, lane: int, preview: PromptPreview, show_tokens: bool) -> Updates:
         ends = self._prompts.end_markers(preview.prompt)

@@ -9,7 +9,7 @@ import gradio as gr
 from playground.types import Variant
 from playground.ui.controls.buttons import small_button
 from playground.ui.controls.decoding import DecodingControls
-from playground.ui.controls.events import HIDDEN, QUICK, Updates, Values
+from playground.ui.controls.events import HIDDEN, Updates, Values
 from playground.ui.controls.toast import say
 from playground.ui.page.events import PageEvents
 from playground.ui.page.lanes import Lanes
@@ -76,15 +76,9 @@ class Decoding:
         done = events.on_each({self.linked.input: self.on_linked, self.link.click: self.on_link})
         events.on(done.then, self.lanes.on_meters, self.lanes.meters)
         for controls in (self.common, *(lane.decoding for lane in self.lanes.columns)):
-            own: dict[str, Any] = {**QUICK, "outputs": controls.outputs}
-            controls.preset.input(controls.on_preset, {controls.preset}, **own)
-            gr.on(
-                [control.input for control in controls.controls],
-                controls.on_parameter,
-                set(controls.controls),
-                trigger_mode="always_last",
-                **own,
-            )
+            events.on(controls.preset.input, controls.on_preset, controls.outputs, also=[controls.preset])
+            changes = [control.input for control in controls.controls]
+            events.on(changes, controls.on_parameter, controls.outputs, trigger_mode="always_last")
             counted = [controls.control("max_new_tokens")] if controls is self.common else controls.controls
             events.on(
                 [control.change for control in counted],

@@ -1,7 +1,12 @@
 """Event wiring for the main page. Handlers take the page's state and the values of the page's controls.
 
-Events with the same inputs and outputs share one Gradio dependency where possible: when a page loads,
-Gradio's frontend searches all dependencies for each component.
+Two costs of Gradio's frontend determine how events are connected:
+
+- When a page loads, it searches all dependencies for each component. Therefore, events with the same inputs
+  and outputs share one dependency where possible.
+- Ten times per second while answers are written, it updates every component that is an input of any event
+  handled so far, and searches the component tree for each of them. Therefore, a first dependency that runs
+  only in the browser reads the values of all controls, and a second one sends them in one input.
 """
 
 from __future__ import annotations
@@ -13,7 +18,7 @@ from typing import Any
 import gradio as gr
 
 from playground.types import InputError
-from playground.ui.controls.events import QUICK, Updates, Values
+from playground.ui.controls.events import HIDDEN, QUICK, Updates, Values
 from playground.ui.controls.toast import warn
 from playground.ui.page.controller import Controller
 from playground.ui.page.inputs import PageInputs
@@ -24,6 +29,11 @@ EventPayload = dict[str, Any]
 """Data that a page script attaches to an event, such as the action of the pressed button."""
 Handler = Callable[..., Any]
 """Function or generator function called with `(state, values)` or `(state, values, payload)`."""
+GATHER = "(...values) => { window.tandemGathered = values; }"
+"""Script of the dependency that reads the values of all inputs."""
+SEND = "(state) => [state, {values: window.tandemGathered, payload: %s}]"
+"""Script of the dependency that sends the values to the server. Page scripts store the payload in
+`window.tandemPayload` before they trigger an event."""
 Listener = Callable[..., Any]
 """An event listener of a component, such as `button.click`, or of a dependency, such as `done.then`."""
 
@@ -71,13 +81,20 @@ class PageEvents:
                 opened first (see `_open_shown`).
             options: event options that override those in `QUICK`.
         """
-        adapted = self.adapt(handler, with_payload=with_payload, in_conversation=in_conversation)
-        outputs = self.outputs if outputs is None else outputs
-        shown = [self.inputs.shown] if in_conversation else []
-        inputs = {*self.inputs.components, *shown, *also}
+        parts = [*self.inputs.components, *also]
+        adapted = self.adapt(handler, parts, with_payload=with_payload, in_conversation=in_conversation)
+        read: dict[str, Any] = {"fn": None, "inputs": parts, "outputs": None, "js": GATHER, **HIDDEN}
         if isinstance(triggers, Sequence):
-            return gr.on(list(triggers), adapted, inputs, outputs, **QUICK | options)
-        return triggers(adapted, inputs, outputs, **QUICK | options)
+            gathered = gr.on(list(triggers), **read, trigger_mode="multiple")
+        else:
+            gathered = triggers(**read)
+        return gathered.then(
+            adapted,
+            [self.inputs.state, self.inputs.gathered],
+            self.outputs if outputs is None else outputs,
+            js=SEND % ("window.tandemPayload ?? null" if with_payload else "null"),
+            **QUICK | options,
+        )
 
     def on_each(
         self, handlers: Mapping[Listener, Handler], outputs: list[Any] | None = None, **options: Any
@@ -96,31 +113,39 @@ class PageEvents:
     def adapt(
         self,
         handler: Handler | Mapping[str, Handler],
+        parts: Sequence[Any],
         *,
         with_payload: bool = False,
         in_conversation: bool = False,
     ) -> Callable[..., Any]:
-        """Wrap a handler in a function that Gradio can call. The arguments are those of `on`."""
+        """Wrap a handler in a function that Gradio can call.
+
+        Args:
+            handler: see `on`.
+            parts: components whose values the browser sends, in this order.
+            with_payload: see `on`.
+            in_conversation: see `on`.
+        """
         some = next(iter(handler.values())) if isinstance(handler, Mapping) else handler
         streams = inspect.isgeneratorfunction(some)
 
-        def call(values: Values, event: gr.EventData) -> Any:
-            state = values[self.inputs.state]
+        def call(state: PageState, gathered: dict[str, Any], event: gr.EventData) -> Any:
+            values = dict(zip(parts, gathered["values"], strict=True))
             chosen = handler.get(target_id(event)) if isinstance(handler, Mapping) else handler
             if chosen is None:  # only if the request does not come from the page
                 warn(InputError("This button no longer exists: reload the page."))
                 return [self._refusal] if streams else self._refusal
             if in_conversation and not self._open_shown(state, values):
                 return [self._refusal] if streams else self._refusal
-            return chosen(state, values, event._data or {}) if with_payload else chosen(state, values)
+            return chosen(state, values, gathered["payload"] or {}) if with_payload else chosen(state, values)
 
         # Gradio inspects the function to decide which arguments to pass and whether to stream.
-        def answer(values: Values, event: gr.EventData) -> Updates:
-            updates: Updates = call(values, event)
+        def answer(state: PageState, gathered: dict[str, Any], event: gr.EventData) -> Updates:
+            updates: Updates = call(state, gathered, event)
             return updates
 
-        def stream(values: Values, event: gr.EventData) -> Iterator[Updates]:
-            yield from call(values, event)
+        def stream(state: PageState, gathered: dict[str, Any], event: gr.EventData) -> Iterator[Updates]:
+            yield from call(state, gathered, event)
 
         return stream if streams else answer
 

@@ -43,6 +43,7 @@ class PageInputs:
         mode: gr.Dropdown,
         prefill: gr.Textbox,
         message: gr.Textbox,
+        gathered: gr.JSON,
     ) -> None:
         """Store the components created by the page's features.
 
@@ -55,10 +56,11 @@ class PageInputs:
             mode: history mode control.
             prefill: prefill field.
             message: message box, whose draft is part of each lane's next prompt.
+            gathered: input with which the browser sends the values of all other components.
         """
         self.state, self.shown, self.lanes = state, shown, lanes
         self.decoding, self.linked, self.mode, self.prefill = decoding, linked, mode, prefill
-        self.message = message
+        self.message, self.gathered = message, gathered
 
     @property
     def controls(self) -> list[Any]:
@@ -67,12 +69,9 @@ class PageInputs:
         return [self.linked, self.mode, self.prefill, *self.decoding.controls, *own]
 
     @property
-    def components(self) -> set[Any]:
-        """The state, the controls and the message box.
-
-        They are returned as a set, because Gradio then passes the handler a dictionary keyed by component.
-        """
-        return {self.state, self.message, *self.controls}
+    def components(self) -> list[Any]:
+        """The message box, the id of the displayed conversation, and the controls."""
+        return [self.message, self.shown, *self.controls]
 
     def decoding_of(self, lane: Lane, values: Values) -> DecodingControls:
         """Return the decoding controls that apply to a lane."""
@@ -107,10 +106,6 @@ class PageInputs:
         return LaneSettings(
             specs=specs, decoding=decoding, new_seeds=new_seeds, mode=mode, leader=leader, prefill=prefill
         )
-
-    def read_list(self, state: PageState, *values: Any) -> LaneSettings:
-        """Read the lane settings from positional values in the order of `controls`, as `read` does."""
-        return self.read(state, dict(zip(self.controls, values, strict=True)))
 
     def _read_mode(self, values: Values, lanes: int) -> tuple[HistoryMode, int]:
         """Return the history mode and, for "shared" mode, the lane whose history is used by all lanes."""

@@ -16,12 +16,13 @@ from playground.model_switch import ModelSwitch
 from playground.rate_limits import Gate
 from playground.session import Session
 from playground.ui.controls.buttons import small_button
+from playground.ui.controls.events import GATHERED
 from playground.ui.dialogs import shortcuts
 from playground.ui.dialogs.compare import CompareDialog
 from playground.ui.dialogs.demonstrations import DemonstrationEditor
 from playground.ui.dialogs.dialog import HtmlDialog
 from playground.ui.dialogs.judge import JudgeDialog, JudgeRow
-from playground.ui.dialogs.model import ModelDialog, ModelLoadingDialog
+from playground.ui.dialogs.model import LoadingState, ModelDialog, ModelLoadingDialog
 from playground.ui.dialogs.probes import ProbesDialog
 from playground.ui.dialogs.prompt import PromptDialog
 from playground.ui.dialogs.scores import ScoresDialog
@@ -80,7 +81,10 @@ class Page:
     def __init__(self, controller: Controller, settings: Settings) -> None:
         """Create all components."""
         self.controller, self.settings = controller, settings
+        # The inputs of most events come first, because Gradio's frontend searches for them from the start.
         self.state = gr.State(PageState())
+        self.gathered = gr.JSON(visible=False, elem_id=GATHERED)
+        self.loading_state = LoadingState()
         self.address = Address(controller)
         self.load = PageLoad(controller, self.address)
         self.conversation = ConversationView(controller, settings.public, self.address)
@@ -154,7 +158,7 @@ class Page:
         if self.settings.public:
             return ModelDialog(session)
         model_switch = ModelSwitch(session, self.settings)
-        return ModelLoadingDialog(session, model_switch, self.state, self.load.timer)
+        return ModelLoadingDialog(session, model_switch, self.state, self.loading_state, self.load.timer)
 
     @property
     def outputs(self) -> list[Any]:
@@ -182,6 +186,7 @@ class Page:
             mode=self.arrangement.mode,
             prefill=self.composer.prefill,
             message=self.composer.box,
+            gathered=self.gathered,
         )
         outputs = list(dict.fromkeys(self.outputs))
         refusal = self.actions.draw_buttons(streaming=False)
@@ -237,7 +242,7 @@ class Page:
         lanes = self.lanes.columns
         self.topbar.connect(self.shortcuts)
         self.model_dialog.connect(self.topbar.model)
-        self.prompt_dialog.connect(lanes, state, self.composer.box, inputs.controls, inputs.read_list)
+        self.prompt_dialog.connect(lanes, self.composer.box, inputs.read, events.on, events.on_each)
         for used in self.demonstration_editor.connect(lanes, state):
             events.on(used.then, self.lanes.on_controls)
         self.compare.connect(self.differences, self.unmark, state, draw_marks, self.lanes.turns)

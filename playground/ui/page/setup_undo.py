@@ -81,7 +81,7 @@ class SetupUndo:
                 if not has_turns:
                     updates[lane.live] = lane.placeholder(spec, state)
         for decoding in (inputs.decoding, *(lane.decoding for lane in inputs.lanes)):
-            updates |= decoding.on_parameter(values)
+            updates |= decoding.on_parameter(state, values)
         for control, value in values.items():
             update = updates.get(control)
             updates[control] = {**update, "value": value} if isinstance(update, dict) else value

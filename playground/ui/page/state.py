@@ -130,3 +130,5 @@ class PageState:
     answers: AnswersState = field(default_factory=AnswersState)
     voting: VotingState = field(default_factory=VotingState)
     judging: JudgingState = field(default_factory=JudgingState)
+    inspected_lane: int = 0
+    """Lane whose prompts the prompt dialog shows."""

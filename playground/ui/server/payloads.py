@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 from urllib.parse import unquote, urlsplit
@@ -22,8 +22,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from playground.types import HALF_CHARACTER
 from playground.ui.server.visitors import Visitor, get_visitor
 
-Kind = Literal["text", "number", "switch", "choice", "choices", "file", "state"]
-"""Kind of value that a component sends. "switch" is sent by a checkbox, "state" by a `gr.State`."""
+Kind = Literal["text", "number", "switch", "choice", "choices", "file", "state", "gathered"]
+"""Kind of value that a component sends. "switch" is sent by a checkbox, "state" by a `gr.State`. "gathered"
+is an object with the values of other components and the payload of the event."""
 
 API = "/gradio_api/"
 UPLOAD = "/gradio_api/upload"
@@ -42,10 +43,14 @@ BODY = "tandem.body"
 
 @dataclass(frozen=True)
 class Input:
-    """An event input: the component's display name, and the type of value that the component sends."""
+    """An event input: the component's display name, and the type of value that the component sends.
+
+    `parts` are the components whose values a "gathered" input contains.
+    """
 
     name: str
     kind: Kind
+    parts: tuple[Input, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -240,10 +245,37 @@ def check_event(body: Mapping[str, Any], events: Mapping[int, EventInputs]) -> N
     if not isinstance(data, list) or len(data) != len(event.inputs):
         raise RefusedError(422, f"The event expects a list of {len(event.inputs)} values: reload the page.")
     for input, value in zip(event.inputs, data, strict=True):
-        if not fits(value, input.kind):
-            raise RefusedError(
-                422, f"The value of {input.name} must be {WANTED[input.kind]}: reload the page."
-            )
+        if input.kind == "gathered":
+            check_gathered(value, input.parts)
+        else:
+            check_value(value, input)
+
+
+def check_value(value: Any, input: Input) -> None:
+    """Check that a component's value has the type that it sends.
+
+    Raises:
+        RefusedError: the type is another one.
+    """
+    if not fits(value, input.kind):
+        raise RefusedError(422, f"The value of {input.name} must be {WANTED[input.kind]}: reload the page.")
+
+
+def check_gathered(value: Any, parts: Sequence[Input]) -> None:
+    """Check that an input contains the values of other components, and a payload or null.
+
+    Raises:
+        RefusedError: the input has another form, or one of the values is invalid.
+    """
+    if not isinstance(value, dict) or value.keys() != {"values", "payload"}:
+        raise RefusedError(422, "The event expects values and a payload: reload the page.")
+    values, payload = value["values"], value["payload"]
+    if not isinstance(values, list) or len(values) != len(parts):
+        raise RefusedError(422, f"The event expects a list of {len(parts)} values: reload the page.")
+    if not isinstance(payload, dict | None):
+        raise RefusedError(422, "The payload must be an object: reload the page.")
+    for each, part in zip(values, parts, strict=True):
+        check_value(each, part)
 
 
 WANTED: dict[Kind, str] = {
@@ -254,6 +286,7 @@ WANTED: dict[Kind, str] = {
     "choices": "a list of choices",
     "file": "an uploaded file",
     "state": "empty",
+    "gathered": "an object",
 }
 
 

@@ -12,6 +12,7 @@ import gradio.routes
 from starlette.middleware import Middleware
 
 from playground.config import Settings, on_space
+from playground.ui.controls.events import GATHERED
 from playground.ui.dialogs import shortcuts
 from playground.ui.html.skeleton import render_skeleton
 from playground.ui.server import fonts, middleware, network
@@ -145,9 +146,15 @@ def layers(settings: Settings, blocks: gr.Blocks | None = None) -> list[Middlewa
 
 def list_event_inputs(blocks: gr.Blocks) -> dict[int, EventInputs]:
     """Return the inputs of all page events that have a handler, keyed by event index."""
+
+    def describe(block: Any, before: int | None) -> Input:
+        if block.elem_id != GATHERED or before is None:
+            return Input(_name(block), _kind(block))
+        return Input(GATHERED, "gathered", tuple(describe(part, None) for part in blocks.fns[before].inputs))
+
     return {
         number: EventInputs(
-            tuple(Input(_name(block), _kind(block)) for block in fn.inputs), bool(fn.collects_event_data)
+            tuple(describe(block, fn.trigger_after) for block in fn.inputs), bool(fn.collects_event_data)
         )
         for number, fn in blocks.fns.items()
         if fn.fn is not None

@@ -24,6 +24,7 @@ from playground.store import Store
 from playground.ui.page.controller.catalog import LaneCatalog
 from playground.ui.page.state import PageState
 from tests.helpers.checked import there
+from tests.helpers.page_events import find_event, given_inputs
 
 PRESSED = {
     "edit": {"act": "edit", "turn": 0},
@@ -64,8 +65,8 @@ class Page:
     def call(self, elem_id: str, kind: str, pressed: str | None, **changes: Any) -> list[dict[Any, Any]]:
         """The updates of an event whose inputs have the values that they were made with."""
         part = self.find(elem_id)
-        event = next(fn for fn in self.blocks.fns.values() if (part._id, kind) in fn.targets and fn.fn)
-        return self.run(event, gr.EventData(part, PRESSED[pressed] if pressed else None), **changes)
+        payload = PRESSED[pressed] if pressed else None
+        return self.run(find_event(self.blocks, part, kind), gr.EventData(part, payload), **changes)
 
     def find(self, elem_id: str) -> Any:
         """The component with this id."""
@@ -73,15 +74,18 @@ class Page:
 
     def load(self) -> dict[Any, Any]:
         """The updates of the load event."""
-        events = [fn for fn in self.blocks.fns.values() if any(kind == "load" for _, kind in fn.targets)]
-        (updates,) = self.run(next(fn for fn in events if fn.fn), gr.EventData(None, None))
+        (updates,) = self.run(find_event(self.blocks, None, "load"), gr.EventData(None, None))
         return updates
 
     def run(self, event: BlockFunction, data: gr.EventData, **changes: Any) -> list[dict[Any, Any]]:
         """The updates of an event."""
-        values = {each: changes.get(str(each.elem_id), getattr(each, "value", None)) for each in event.inputs}
-        values |= {each: self.state for each in event.inputs if isinstance(each, gr.State)}
-        given = [values] if event.inputs_as_dict else values.values()
+        given = given_inputs(
+            self.blocks,
+            event,
+            self.state,
+            lambda each: changes.get(str(each.elem_id), getattr(each, "value", None)),
+            data._data,
+        )
         handler = there(event.fn)
         found = handler(*given, data) if "event" in inspect.signature(handler).parameters else handler(*given)
         return [found] if isinstance(found, dict) else list(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from benchmarks.page_events import list_events
 from tests.hardening.serving import JOIN, Caller, Event, serving
 
 
@@ -28,7 +29,7 @@ def test_a_description_of_the_lanes_never_replaces_the_conversation_that_is_load
         page.client.cookies = caller.client.cookies
         live = [page.component(f"live-{lane}") for lane in (0, 1)]
         events = {
-            kind: next(d for d in page.config["dependencies"] if any(t[1] == kind for t in d["targets"]))
+            kind: next(d for d in list_events(page.config) if any(t[1] == kind for t in d["triggers"]))
             for kind in ("tick", "load")
         }
         drawn = {}
@@ -58,7 +59,7 @@ def test_a_message_goes_to_the_conversation_on_the_page_though_the_server_was_st
         joined.raise_for_status()
         assert next(m for m in page.messages() if m["msg"] == "process_completed")["success"]
         assert [turn.user for turn in served.session.store.load(id).turns] == ["hello", "again", "at once"]
-        load = next(d for d in page.config["dependencies"] if any(t[1] == "load" for t in d["targets"]))
+        load = next(d for d in list_events(page.config) if any(t[1] == "load" for t in d["triggers"]))
         assert "at once" in str(call(page, load, f"?c={id}"))
         other = Caller(served)
         assert "There is no conversation" in other.send("hello", address="nowhere")["said"]

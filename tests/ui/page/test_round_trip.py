@@ -31,6 +31,7 @@ from playground.types import InputError, Message, Sampling
 from playground.ui.page.link import DecodingSettings, PageSetup, write_link
 from playground.ui.page.state import PageState
 from tests.helpers.checked import there
+from tests.helpers.page_events import find_event, follow, given_inputs
 
 LIBRARY = Library.open("models/pocket")
 SIZES = {name: len(each.demos) for name, each in LIBRARY.demo_sets.items() if not each.whole}
@@ -52,30 +53,25 @@ class Browser:
         return next(each for each in self.values if getattr(each, "elem_id", None) == elem_id)
 
     def event(self, elem_id: str, kind: str) -> BlockFunction:
-        part = self.part(elem_id)
-        return next(fn for fn in self.blocks.fns.values() if (part._id, kind) in fn.targets and fn.fn)
+        return find_event(self.blocks, self.part(elem_id), kind)
 
     @property
     def loading(self) -> list[BlockFunction]:
         """The load event and the two events after it."""
-        functions = self.blocks.fns.values()
-        chain = [next(fn for fn in functions if fn.fn and any(kind == "load" for _, kind in fn.targets))]
+        chain = [find_event(self.blocks, None, "load")]
         for _ in range(2):
-            after = chain[-1]._id
-            chain.append(next(fn for fn in functions if fn.fn and fn.trigger_after == after))
+            chain.append(follow(self.blocks, chain[-1]))
         return chain
 
-    def send(self, event: BlockFunction) -> dict[Any, Any]:
+    def send(self, event: BlockFunction) -> list[Any]:
         """The inputs of an event as the browser sends them now."""
-        return {
-            each: self.state if isinstance(each, gr.State) else self.values[each] for each in event.inputs
-        }
+        return given_inputs(self.blocks, event, self.state, self.values.__getitem__)
 
-    def answer(self, event: BlockFunction, values: dict[Any, Any]) -> dict[Any, Any]:
+    def answer(self, event: BlockFunction, values: list[Any]) -> dict[Any, Any]:
         """The updates of an event with these inputs. They have not arrived yet."""
         token = LocalContext.request.set(self._request)
         try:
-            updates: dict[Any, Any] = there(event.fn)(values, gr.EventData(None, None))
+            updates: dict[Any, Any] = there(event.fn)(*values, gr.EventData(None, None))
         finally:
             LocalContext.request.reset(token)
         return updates
@@ -207,7 +203,7 @@ def test_a_lane_changed_while_the_page_loads_keeps_its_description(blocks: gr.Bl
     """Events of the timer and after the load event may be answered last, though their values are older."""
     page = Browser(blocks)
     load, redraw, _ = page.loading
-    tick = next(fn for fn in blocks.fns.values() if fn.fn and any(kind == "tick" for _, kind in fn.targets))
+    tick = find_event(blocks, None, "tick")
     live, meter = page.part("live-1"), page.part("meter-2")
     page.call(load)
     old = [(event, page.send(event)) for event in (redraw, tick)]

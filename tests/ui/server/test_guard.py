@@ -19,6 +19,7 @@ import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from benchmarks.page_events import event_data, find_event, list_events
 from playground import ui
 from playground.config import Settings
 from playground.engine.scripted import ScriptedEngine
@@ -78,21 +79,22 @@ class Served:
         return int(found["id"])
 
     def event(self, elem_id: str, kind: str) -> Event:
-        """The handler behind a component's event, with the component as its "trigger"."""
-        target = [self.component(elem_id), kind]
-        found = next(d for d in self.config["dependencies"] if target in d["targets"] and d["backend_fn"])
-        return {**found, "trigger": target[0]}
+        """The handler behind a component's event."""
+        return find_event(self.config, self.component(elem_id), kind)
 
     def events(self) -> list[Event]:
         """All handlers, once for each of the first components that trigger them."""
-        events = [event for event in self.config["dependencies"] if event["backend_fn"]]
-        return [{**event, "trigger": id} for event in events for id, _ in event["targets"][:MOST_TRIGGERS]]
+        found = list_events(self.config)
+        return [{**event, "trigger": id} for event in found for id, _ in event["triggers"][:MOST_TRIGGERS]]
 
     def data(self, event: Event, changes: Mapping[str, object]) -> list[object]:
         """What the page sends to a handler: the values of components, but for `changes` by their ids."""
         props = {c["id"]: c["props"] for c in self.config["components"]}
-        inputs = [props[id] for id in event["inputs"]]
-        return [changes.get(one.get("elem_id"), one.get("value")) for one in inputs]
+
+        def value(id: int) -> object:
+            return changes.get(props[id].get("elem_id"), props[id].get("value"))
+
+        return event_data(self.config, event, value)
 
     def call(self, event: Event, who: str, changes: Mapping[str, object] | None = None, **body: Any) -> Event:
         """Call a handler as the page does, with what its components hold but for `changes`.
@@ -493,8 +495,8 @@ def test_no_handler_says_more_than_a_sentence_when_it_is_called_with_nonsense(
         for some in batched(events, 40):
             targets = {}
             for event in some:
-                value = [values.get(types[id]) for id in event["inputs"]]
-                targets[served.join(event, caller, value)] = (event["trigger"], event["targets"])
+                data = event_data(served.config, event, lambda one, v=values: v.get(types[one]))  # type: ignore[misc]
+                targets[served.join(event, caller, data)] = (event["trigger"], event["triggers"])
             for id, answer in served.completed(caller, targets).items():
                 said = json.dumps(answer)
                 assert "Traceback" not in said, (targets[id], values)
@@ -532,7 +534,7 @@ def test_lanes_that_come_and_go_meanwhile_cost_no_event(
         hasty.looks = looks
         for some in batched(events, 20):
             hasty.blind = False  # where most of them are refused
-            targets = {plain.join(event, caller, plain.data(event, {})): event["targets"] for event in some}
+            targets = {plain.join(event, caller, plain.data(event, {})): event["triggers"] for event in some}
             for id, answer in plain.completed(caller, targets).items():
                 assert answer["success"], (targets[id], answer)
         assert hasty.looks > 200
