@@ -183,6 +183,7 @@ class Person:
             if "ERR_ABORTED" not in str(error):
                 raise
             self.page.goto(url)
+        expect(self.page.locator("#skeleton")).to_have_count(0)
         expect(self.page.locator("#model .ready")).to_be_visible()
         self.leaving = False
 

@@ -67,6 +67,7 @@ class PageLoad:
         ticked = events.on(self.timer.tick, self.on_tick)
         events.on(ticked.then, lanes.on_meters, lanes.meters)
         loaded = events.on(blocks.load, self.on_load)
+        loaded.then(None, None, None, js="() => window.tandemShow?.()", **HIDDEN)
         settled = events.on(loaded.then, lanes.on_loaded)
         written = events.on(settled.then, self.on_setup, self.address.parts)
         # Also runs after the load event: if the conversation id is unknown, the value stays empty and no
