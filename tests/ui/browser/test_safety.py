@@ -177,9 +177,10 @@ def test_what_people_and_models_said_is_only_text(
     person.close()
 
 
-READ = """(all) => all.map((one) => [one.textContent, ...[...one.querySelectorAll("[href]")].map(
-    (part) => part.getAttribute("href"))].join(" "))"""
-"""The text of elements, with the addresses of their links."""
+READ = """(all) => all.map((one) => [one, ...one.querySelectorAll("[href], .language, pre")].map(
+    (part) => part.getAttribute("href") ?? part.textContent).join(" "))"""
+"""The text of elements, with the addresses of their links. The name of a block's language and its code are
+added once more by themselves, since only the Copy button stands between them."""
 
 
 def letters(text: str) -> set[str]:
