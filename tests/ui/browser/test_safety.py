@@ -204,10 +204,10 @@ def test_names_of_models_adapters_and_sets_are_only_text(hostile: App, browser: 
     ).to_be_visible()
     harmless(person)
     page.locator("#message textarea").click()
-    expect(page.locator("#chat-1")).to_contain_text("<img class=evil src=x")
+    expect(page.locator("#chat-2")).to_contain_text("<img class=evil src=x")
     person.set_control("max-new-tokens", 4)
     person.ask(QUESTION)
-    page.hover("#status-1 .weights")
+    page.hover("#status-2 .weights")
     harmless(person)
     person.close()
 
@@ -217,8 +217,8 @@ def test_a_set_in_the_editor_and_an_imported_file_are_only_text(
 ) -> None:
     person = Person(browser, hostile.url, lanes=None)
     page = person.page
-    page.click("#setup-0")
-    page.click("#edit-0")
+    page.click("#setup-1")
+    page.click("#edit-1")
     expect(page.locator("#editor")).to_be_visible()
     person.choose("editor-set", "hostile")
     cards = page.locator("#editor-cards .card")
