@@ -54,6 +54,25 @@ def test_the_frame_shows_before_the_page_and_the_first_chip_shows_the_difference
     expect(page.locator("#examples")).to_be_hidden()
 
 
+def test_the_frame_stays_until_the_page_shows_the_settings_of_this_visit(newcomer: Person) -> None:
+    """What was changed before would be overwritten by the answer to the load event."""
+    page = newcomer.page
+    held: list[Route] = []
+    holding = True
+    stream = "**/gradio_api/queue/data*"
+    page.route(stream, lambda route: held.append(route) if holding else route.continue_())
+    with page.expect_request(stream):
+        page.goto(f"{newcomer.url}?lane=urial:demos=pocket-50,k=20", wait_until="commit")
+    expect(page.locator("#message textarea")).to_be_attached()
+    expect(page.locator("#skeleton")).to_be_visible()
+    holding = False
+    assert held, "the load event's answer is awaited"
+    for route in held:
+        route.continue_()
+    expect(page.locator("#skeleton")).to_have_count(0)
+    expect(page.locator("#demos-0 input")).to_have_value("pocket-50")
+
+
 def test_the_tour_sets_up_asks_and_gives_back_what_was_there(newcomer: Person) -> None:
     page, tour = newcomer.page, newcomer.page.locator("#tour")
     newcomer.go(f"{newcomer.url}?lane=urial&lane=base&temperature=0.5")
