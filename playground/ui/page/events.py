@@ -12,6 +12,7 @@ Two costs of Gradio's frontend determine how events are connected:
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -29,11 +30,15 @@ EventPayload = dict[str, Any]
 """Data that a page script attaches to an event, such as the action of the pressed button."""
 Handler = Callable[..., Any]
 """Function or generator function called with `(state, values)` or `(state, values, payload)`."""
-GATHER = "(...values) => { window.tandemGathered = values; }"
-"""Script of the dependency that reads the values of all inputs."""
-SEND = "(state) => [state, {values: window.tandemGathered, payload: %s}]"
-"""Script of the dependency that sends the values to the server. Page scripts store the payload in
-`window.tandemPayload` before they trigger an event."""
+GATHER = "(...values) => {{ (window.tandemGathered ??= {{}})[{}] = {{values, payload: {}}}; }}"
+"""Script of the dependency that reads the values of all inputs, given its number and the payload.
+
+The number is needed because the event may be sent later, after other events have been triggered.
+"""
+SEND = "(state) => [state, window.tandemGathered[{}]]"
+"""Script of the dependency that sends the values to the server, given the number of the other dependency."""
+PAYLOAD = "window.tandemPayload ?? null"
+"""The payload, which page scripts store before they trigger an event."""
 Listener = Callable[..., Any]
 """An event listener of a component, such as `button.click`, or of a dependency, such as `done.then`."""
 
@@ -56,6 +61,7 @@ class PageEvents:
             refusal: UI updates to send if the conversation required by a handler cannot be opened.
         """
         self.inputs, self.outputs = inputs, outputs
+        self._numbers = itertools.count()
         self._controller, self._refusal = controller, refusal
 
     def on(
@@ -83,7 +89,9 @@ class PageEvents:
         """
         parts = [*self.inputs.components, *also]
         adapted = self.adapt(handler, parts, with_payload=with_payload, in_conversation=in_conversation)
-        read: dict[str, Any] = {"fn": None, "inputs": parts, "outputs": None, "js": GATHER, **HIDDEN}
+        number = next(self._numbers)
+        script = GATHER.format(number, PAYLOAD if with_payload else "null")
+        read: dict[str, Any] = {"fn": None, "inputs": parts, "outputs": None, "js": script, **HIDDEN}
         if isinstance(triggers, Sequence):
             gathered = gr.on(list(triggers), **read, trigger_mode="multiple")
         else:
@@ -92,7 +100,7 @@ class PageEvents:
             adapted,
             [self.inputs.state, self.inputs.gathered],
             self.outputs if outputs is None else outputs,
-            js=SEND % ("window.tandemPayload ?? null" if with_payload else "null"),
+            js=SEND.format(number),
             **QUICK | options,
         )
 
