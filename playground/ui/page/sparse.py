@@ -31,6 +31,9 @@ class SparseBlocks(gr.Blocks):
     ) -> list[Any]:
         """Process the changed outputs as Gradio does, and send its "no change" update for all others."""
         outputs: list[Block] = list(block_fn.outputs)
+        untouched: dict[str, str] = gr.skip()
+        if predictions == {}:  # which Gradio would take for missing outputs
+            return [None if output.stateful else dict(untouched) for output in outputs]
         changed = changed_outputs(outputs, predictions)
         if not changed:
             return await super().postprocess_data(block_fn, predictions, state)
@@ -46,7 +49,6 @@ class SparseBlocks(gr.Blocks):
             fewer.outputs = rest  # type: ignore[assignment]  # the rest has the same element type
             new: dict[Any, Any] = {output: named[output] for output in rest}
             values |= zip(rest, await super().postprocess_data(fewer, new, state), strict=True)
-        untouched: dict[str, str] = gr.skip()
         return [
             values[output] if output in values else None if output.stateful else dict(untouched)
             for output in outputs

@@ -72,6 +72,12 @@ def both(blocks: SparseBlocks, fn: BlockFunction, predictions: Any) -> list[Any]
     return results
 
 
+def test_a_handler_may_leave_everything_unchanged(page: Built) -> None:
+    blocks, parts, fn = page
+    output = run(SparseBlocks.postprocess_data(blocks, fn, {}, SessionState(blocks)))
+    assert output == [None if isinstance(part, gr.State) else gr.skip() for part in parts]
+
+
 @pytest.mark.parametrize("raw", [False, True])
 @pytest.mark.parametrize("seed", range(40))
 def test_the_browser_gets_what_gradio_would_send(page: Built, seed: int, raw: bool) -> None:
