@@ -120,7 +120,7 @@ StartApp = Callable[..., App]
 
 def chromium(playwright: Playwright) -> str:
     """Return the path of Chromium: TANDEM_CHROMIUM, else the system's browser, else Playwright's."""
-    names = ("/usr/bin/chromium", "chromium-browser", "google-chrome")
+    names = ("chromium-headless-shell", "/usr/bin/chromium", "chromium-browser", "google-chrome")
     candidates = [os.environ.get("TANDEM_CHROMIUM"), *map(shutil.which, names)]
     candidates.append(playwright.chromium.executable_path)
     for path in candidates:
