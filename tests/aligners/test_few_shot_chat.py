@@ -88,7 +88,7 @@ def test_demonstrations_are_selected_and_changed(library: Library) -> None:
     shifted = text(library, "few-shot-chat:demos=general-3,k=2,ablation=shifted")
     assert re.findall("<assistant>(.*?)</s>", shifted) == ["Rome", "Tokyo", "2"]
     assert (
-        "1 sample question with its answer, nearest to the first message, as earlier turns"
+        "1 sample question with its answer nearest to the first message as earlier turns"
         in lane.describe("")
     )
 
