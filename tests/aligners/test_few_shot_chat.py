@@ -87,9 +87,8 @@ def test_demonstrations_are_selected_and_changed(library: Library) -> None:
     assert [selected.number for selected in lane.select_demonstrations(ASKED)] == [2]
     shifted = text(library, "few-shot-chat:demos=general-3,k=2,ablation=shifted")
     assert re.findall("<assistant>(.*?)</s>", shifted) == ["Rome", "Tokyo", "2"]
-    assert (
-        "1 sample question with its answer nearest to the first message as earlier turns"
-        in lane.describe("")
+    assert "1 sample question with its answer nearest to the first message as earlier turns" in lane.describe(
+        ""
     )
 
 
