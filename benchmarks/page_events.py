@@ -23,13 +23,9 @@ def find_event(config: dict[str, Any], component: int, kind: str) -> Event:
         The dependency, with the component's id as "trigger" and, as "gathers", the ids of the components
         whose values the browser sends in one input (see `playground.ui.page.events`).
     """
-    found = [each for each in config["dependencies"] if [component, kind] in each["targets"]]
-    for first in found:
-        if first["backend_fn"]:
-            return {**first, "trigger": component, "gathers": []}
-        for after in config["dependencies"]:
-            if after["trigger_after"] == first["id"] and after["backend_fn"]:
-                return {**after, "trigger": component, "gathers": first["inputs"]}
+    for event in list_events(config):
+        if [component, kind] in event["triggers"]:
+            return {**event, "trigger": component}
     raise LookupError(f"Component {component} has no handler of {kind} events.")
 
 

@@ -107,10 +107,9 @@ class Caller:
     def spoil(self, event: Event, value: object) -> Iterator[tuple[str, list[Any]]]:
         """What the page would send, with this value in the place of each input and of each gathered value."""
         for at in range(len(event["inputs"])):
-            yield (
-                f"input {at}",
-                [value if at == place else each for place, each in enumerate(self.data(event))],
-            )
+            data = self.data(event)
+            data[at] = value
+            yield f"input {at}", data
         for at in range(len(event["gathers"]) + 1 if event["gathers"] else 0):
             data = self.data(event)
             (gathered,) = (each for each in data if isinstance(each, dict) and "values" in each)
