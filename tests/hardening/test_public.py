@@ -15,6 +15,7 @@ from benchmarks.page_events import list_events
 from playground.config import Settings
 from playground.rate_limits import PUBLIC, Limits
 from playground.types import InputError
+from playground.ui.page import page
 from playground.ui.page.state import PageState
 from playground.ui.server.logins import LOGINS
 from playground.ui.server.middleware import MOST_BYTES, TOO_LARGE
@@ -23,6 +24,8 @@ from tests.hardening.serving import DATA, JOIN, UPLOAD, Caller, Canary, Served, 
 from tests.helpers.paths import ROOT
 
 SECRET = "my secret message"
+SHORTER = 1.0
+"""Seconds in place of `ABANDONED_AFTER`."""
 META = {"_type": "gradio.FileData"}
 
 
@@ -35,8 +38,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(tmp_path_factory.mktemp("slow"), delay=0.05, public=True, limits=Limits(queue=4)) as served:
-        yield served
+    folder = tmp_path_factory.mktemp("slow")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "ABANDONED_AFTER", SHORTER)
+        with serving(folder, delay=0.05, public=True, limits=Limits(queue=4)) as served:
+            yield served
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +202,9 @@ def test_an_unread_answer_is_cancelled(slow: Served) -> None:
     assert within(20, lambda: slow.engine.open_streams == 0)
     caller.join("send", message="hello").raise_for_status()
     assert within(5, lambda: slow.engine.open_streams == PageState.lanes)
-    assert within(UNREAD_SECONDS + 3, lambda: slow.engine.open_streams == 0)
+    assert within(UNREAD_SECONDS + SHORTER + 3, lambda: slow.engine.open_streams == 0)
+    turn = slow.session.open(slow.session.store.summaries()[0].id).turns[-1]
+    assert [answer.reply.finish for answer in turn.answers] == ["cancelled"] * PageState.lanes
 
 
 def test_bad_requests_are_refused_in_one_sentence(

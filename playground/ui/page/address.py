@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -46,6 +47,8 @@ class Address:
         """Query string containing all settings."""
         self.kept = self._hidden_textbox("kept")
         """Query string of the non-default settings, kept in the address bar so that a reload restores it."""
+        self.running = self._hidden_textbox("running")
+        """Text that changes whenever the page opens a conversation whose answers are being generated."""
         self.moved = self._hidden_textbox("moved")
         """Text that depends on the number of lanes and the probe. A change triggers an update of the link."""
 
@@ -55,7 +58,7 @@ class Address:
     @property
     def parts(self) -> list[Any]:
         """Components updated by this feature's event handlers."""
-        return [self.conversation, self.link, self.kept, self.moved]
+        return [self.conversation, self.link, self.kept, self.moved, self.running]
 
     def connect(self, copy: gr.Button) -> None:
         """Connect `address.js` to the hidden text boxes and the copy button."""
@@ -71,6 +74,11 @@ class Address:
     def draw_moved(self, state: PageState) -> Updates:
         """Return UI updates that trigger an update of the link if the lane count or the probe has changed."""
         return {self.moved: f"{state.lanes} {state.probe or ''}"}
+
+    def draw_running(self, state: PageState) -> Updates:
+        """Return UI updates that make the page follow the answers being generated in its conversation."""
+        run = self.controller.streaming.find_run(state)
+        return {self.running: f"{run.id} {time.monotonic_ns()}"} if run is not None else {}
 
     # --- From the controls to a link --------------------------------------------------------------------
 

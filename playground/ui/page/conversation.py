@@ -230,7 +230,10 @@ class ConversationView:
     def draw_opened(self, state: PageState) -> Updates:
         """Return UI updates that show a recorded conversation and set the controls to match its lanes."""
         conversation = self.controller.conversations.require_current(state)
-        return {**self.set_controls(state, conversation), **self.draw(state)}
+        updates = {**self.set_controls(state, conversation), **self.draw(state)}
+        if self.controller.streaming.find_run(state) is not None:
+            updates |= {**self.actions.draw_buttons(True), **self.address.draw_running(state)}
+        return updates
 
     def set_controls(self, state: PageState, conversation: Conversation) -> Updates:
         """Return UI updates that set the controls to match a conversation's lanes."""
@@ -255,7 +258,10 @@ class ConversationView:
 
     def draw_all_turns(self, state: PageState) -> Updates:
         """Return UI updates for all turns in all lanes, or {} if the page shows no turns."""
-        conversation = self.controller.conversations.current(state)
+        # The record of a running turn lags behind, and its answers look as if they had been cut off.
+        run = self.controller.streaming.find_run(state)
+        latest = run.conversation if run is not None else None
+        conversation = latest or self.controller.conversations.current(state)
         updates: Updates = {}
         if conversation is not None and (turns := len(conversation.turns)):
             for lane in self.lanes.columns[: state.lanes]:

@@ -91,7 +91,9 @@ class PageLoad:
     def _load(self, state: PageState, values: Values, query: Sequence[tuple[str, str]]) -> Updates:
         named = dict(query)
         updates = self.topbar.draw_model()
-        if id := named.get("c"):
+        # address.js adds "resume" if the page was reloaded before its address contained the new id.
+        id = named.get("c") or ("resume" in named and self.controller.streaming.find_latest()) or None
+        if id:
             try:
                 # An earlier event may already have opened the conversation (see `PageEvents`).
                 if state.conversation != id:

@@ -41,6 +41,7 @@ from playground.ui.page.load import PageLoad
 from playground.ui.page.probe_row import ProbeRow
 from playground.ui.page.probes import ProbePlayer
 from playground.ui.page.resets import Resets
+from playground.ui.page.runs import ABANDONED_AFTER
 from playground.ui.page.sparse import SparseBlocks
 from playground.ui.page.state import LANES, PageState
 from playground.ui.page.stream import AnswerStream
@@ -58,6 +59,7 @@ def build_page(session: Session, settings: Settings) -> gr.Blocks:
         Gate(settings.limits),
         lambda: get_visitor(settings.proxies),
         (lambda: None) if settings.shared_history else get_owner,
+        ABANDONED_AFTER if settings.public else None,
     )
     blocks: SparseBlocks
     # Gradio deletes cached files after one hour.

@@ -13,6 +13,7 @@ from playground.demonstrations.draft import Draft
 from playground.judging.cost import JudgeBudget
 from playground.secret import Secret
 from playground.types import Conversation, DemoSet
+from playground.ui.page.runs import Run
 
 LANES = 4
 """Maximum number of lanes on a page."""
@@ -110,6 +111,9 @@ class PageState:
     loaded: bool = False
     """Whether the load event has been handled. It opens the conversation specified in the page address."""
     streaming: bool = False
+    """Whether this page follows a run that is generating answers."""
+    run: Run | None = None
+    """The run that this page follows."""
     editing_turn: int | None = None
     """Index of the turn whose message is being edited. Sending the message branches at this turn."""
     ending: bool = False

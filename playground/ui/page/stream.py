@@ -14,7 +14,7 @@ from playground.ui.controls.events import RAW, Updates, Values
 from playground.ui.controls.toast import say, warn
 from playground.ui.page.controller import Controller, Snapshot
 from playground.ui.page.conversation import ConversationView
-from playground.ui.page.events import Handler, Listener, PageEvents
+from playground.ui.page.events import EventPayload, Handler, Listener, PageEvents
 from playground.ui.page.lanes import Lanes
 from playground.ui.page.state import PageState
 from playground.ui.server.start import PEOPLE_AT_ONCE
@@ -64,9 +64,11 @@ class AnswerStream:
     def connect(self) -> None:
         """Connect all events added so far. While answers are being generated, they do nothing."""
         self._connect(self.events.on_each, self._handlers, trigger_mode="once")
+        # An event of its own: the page may still wait for the end of its last stream. See `Address.running`.
+        self.on_then(self.conversation.address.running.change, self.on_follow)
 
     def on_then(self, trigger: Listener, handler: Handler) -> None:
-        """Connect a handler that yields UI updates from `run` to the end of an earlier event."""
+        """Connect a handler that yields UI updates from `run`, such as one that follows an earlier event."""
         self._connect(self.events.on, trigger, handler)
 
     def _connect(self, on: Callable[..., Any], *arguments: Any, **options: Any) -> None:
@@ -83,8 +85,15 @@ class AnswerStream:
             **options,
         )
         ended = [*self.lanes.meters, *self.conversation.actions.outputs]
-        # "multiple", because the next answers may end before the page has received the first response.
+        # "multiple", because the answers may end again before the page has received the first response.
         self.events.on(written.then, self.on_ended, ended, trigger_mode="multiple", **RAW)
+
+    def on_follow(self, state: PageState, values: Values, payload: EventPayload) -> Iterator[Updates]:
+        """Stream the answers that are being generated in the page's conversation, if there are any."""
+        if state.streaming or not self.controller.streaming.find_run(state):
+            yield {self.box: gr.skip()}
+            return
+        yield from self.run(state, lambda: self.controller.streaming.follow(state))
 
     def run(
         self,
@@ -113,9 +122,16 @@ class AnswerStream:
                     yield updates
         except Exception as error:
             warn(error)
+            if not has_started and self.controller.streaming.find_run(state) and not state.streaming:
+                # Another page continues the conversation: show its answers.
+                yield from self.run(state, lambda: self.controller.streaming.follow(state))
+                return
             if state.streaming:
-                return  # this page's other stream is still running and will update the buttons
-            updates = self.conversation.actions.draw_buttons(streaming=False)
+                # This page's other stream is still running and updates the page. Without any update, Gradio
+                # would empty the outputs.
+                yield {self.box: gr.skip()}
+                return
+            updates = {self.box: gr.skip()}
             if has_started or isinstance(error, ConflictError):
                 with suppress(InputError, OutsideError):  # the database may be unavailable
                     updates |= self.conversation.draw_all_turns(state)

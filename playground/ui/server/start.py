@@ -34,7 +34,7 @@ STYLE_SHEETS = (
 """Names of the style sheets, in the order in which later rules override earlier ones."""
 SCRIPTS = (
     *("store", "view", "theme", "folds", "layout", "scroll", "draft", "votes", "address", "lanes"),
-    *("toasts", "focus", "hints", "a11y"),
+    *("reconnect", "toasts", "focus", "hints", "a11y"),
 )
 """Names of the scripts that run in the browser, in their order. `store` and `focus` are used by others."""
 PEOPLE_AT_ONCE = 64

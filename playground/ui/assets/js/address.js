@@ -5,7 +5,7 @@
   // The address bar contains the conversation's id, so that a reload or a link reopens the conversation.
   // Without a conversation, it contains the settings that differ from a fresh page. All settings except the
   // probe are also stored for the next visit.
-  const named = /^(c|lane|linked|history|probe|new_seed|temperature|top_p|top_k|min_p|repetition_penalty|penalty_scope|max_new_tokens|seed|stop|[abcd]\.\w+)=/;
+  const named = /^(c|resume|lane|linked|history|probe|new_seed|temperature|top_p|top_k|min_p|repetition_penalty|penalty_scope|max_new_tokens|seed|stop|[abcd]\.\w+)=/;
   const parts = (query) => query.split("&").filter(Boolean);
   const go = (ours) => {
     const theirs = parts(location.search.slice(1)).filter((part) => !named.test(part));
@@ -26,4 +26,16 @@
   window.tandemCopyLink = (link) => tandemCopy(`${location.origin}${location.pathname}?${link}`);
   // Must run before Gradio requests the page from the server, because the server reads the address.
   if (!parts(location.search.slice(1)).some((part) => named.test(part))) go(parts(kept("tandem-setup")));
+
+  // A page reloaded right after Send may not have received the new conversation's id yet. The server then
+  // opens the conversation in which this browser started answers last.
+  let actedAt = -Infinity;
+  for (const type of ["click", "keydown"]) addEventListener(type, () => (actedAt = Date.now()), true);
+  addEventListener("pagehide", () => {
+    keep("tandem-acted", Date.now() - actedAt < 10000 ? String(Date.now()) : "", "sessionStorage");
+  });
+  const justActed = Date.now() - Number(kept("tandem-acted", "sessionStorage")) < 20000;
+  const reloaded = performance.getEntriesByType("navigation")[0]?.type === "reload";
+  const query = parts(location.search.slice(1));
+  if (justActed && reloaded && !query.some((part) => part.startsWith("c="))) go([...query, "resume=1"]);
 })();

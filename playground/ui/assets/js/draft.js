@@ -10,13 +10,29 @@
   };
 
   // Keep unsent text across reloads, because the page reloads itself after a server restart.
+  let handed = ""; // the text at the last Send
   addEventListener("pagehide", () => {
-    keep("tandem-draft", document.querySelector("#message textarea")?.value, "sessionStorage");
+    const text = found ? get.call(found) : "";
+    keep("tandem-draft", text, "sessionStorage");
+    keep("tandem-sent", text === handed ? text : "", "sessionStorage");
   });
+  // Text that was sent but still in the box may have reached the server or not. If it has, the page shows it as
+  // the last message.
+  const squeeze = (text) => text.replace(/\s+/g, "");
+  const isLastMessage = (text) => {
+    const messages = document.querySelectorAll("#chat-0 .user-row .message");
+    return messages.length > 0 && squeeze(messages[messages.length - 1].textContent) === squeeze(text);
+  };
+  const writeUnlessSent = (text, tries) => {
+    if (isLastMessage(text)) return;
+    if (tries) setTimeout(() => writeUnlessSent(text, tries - 1), 200);
+    else if (!get.call(found)) write(text);
+  };
   const retype = () => {
     const text = kept("tandem-draft", "sessionStorage");
-    keep("tandem-draft", "", "sessionStorage");
-    if (text && !found.value) write(text);
+    const wasSent = kept("tandem-sent", "sessionStorage") === text;
+    for (const name of ["tandem-draft", "tandem-sent"]) keep(name, "", "sessionStorage");
+    if (text) writeUnlessSent(text, wasSent ? 15 : 0);
   };
 
   // The server sets the box after Send (to nothing), Edit and Undo (to an earlier message). What was typed since
@@ -29,6 +45,7 @@
   let draft = "";
   const act = (replaces) => {
     sent = found ? get.call(found) : null;
+    handed = sent ?? "";
     if (replaces && sent && sent !== given && !document.querySelector("#cancel-edit")) draft = sent;
   };
   addEventListener(

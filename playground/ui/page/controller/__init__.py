@@ -30,6 +30,7 @@ class Controller:
         gate: Gate | None = None,
         visitor: Callable[[], str] = lambda: "",
         owner: Callable[[], str | None] = lambda: None,
+        abandoned_after: float | None = None,
     ) -> None:
         """Create one controller per subject.
 
@@ -39,6 +40,7 @@ class Controller:
             visitor: function that returns an identifier for the client. It is called within a handler.
             owner: function that returns the owner of new conversations (see `Conversations`). It is called
                 within a handler.
+            abandoned_after: seconds for which answers that no page follows are generated; None for no limit.
         """
         self.session = session
         self.gate = gate or Gate()
@@ -46,7 +48,7 @@ class Controller:
         self.owner = owner
         self.catalog = LaneCatalog(session)
         self.conversations = Conversations(session, owner)
-        self.streaming = Streaming(self.catalog, self.conversations, self.gate, visitor)
+        self.streaming = Streaming(self.catalog, self.conversations, self.gate, visitor, abandoned_after)
         self.drafts = DemonstrationDrafts(self.catalog)
         self.probes = Probes(self.conversations)
         self.prompts = Prompts(self.catalog, self.conversations)
