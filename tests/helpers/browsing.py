@@ -187,6 +187,12 @@ class Person:
         expect(self.page.locator("#model .ready")).to_be_visible()
         self.leaving = False
 
+    def reload(self) -> None:
+        """Reload the page, ignoring errors from the page being left."""
+        self.leaving = True
+        self.page.reload()
+        self.leaving = False
+
     def leave_for(self, url: str) -> None:
         self.leaving = True
         self.page.goto(url)

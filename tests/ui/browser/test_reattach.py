@@ -24,6 +24,17 @@ SEND_AT_ONCE = """() => {
 }"""
 """Press Send the moment it appears. Gradio removes hidden buttons, so no layout has to be computed."""
 
+CUT = """
+const fetched = window.fetch;
+window.fetch = async (...request) => {
+    const response = await fetched(...request);
+    if (!String(request[0]?.url ?? request[0]).includes('queue/data')) return response;
+    const gate = new TransformStream({transform(part, to) { if (!window.isCut) to.enqueue(part); }});
+    return new Response(response.body.pipeThrough(gate), response);
+};
+"""
+"""Let the page's stream fall silent without an error once `isCut` is set."""
+
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
@@ -84,7 +95,7 @@ def test_a_reload_right_after_send_and_a_second_page_follow_the_answers(
     served_before = len(served.session.store.summaries())
     while len(served.session.store.summaries()) == served_before:  # the message has arrived
         page.wait_for_timeout(10)
-    page.reload()
+    person.reload()
     expect(person.asked).to_have_text([QUESTION])
     expect(page).to_have_url(re.compile(r"\?c=[^&]+$"))
     expect(page.locator("#stop")).to_be_visible()
@@ -92,7 +103,7 @@ def test_a_reload_right_after_send_and_a_second_page_follow_the_answers(
     assert person.typed == ""
 
     person.type("half a thought")
-    page.reload()
+    person.reload()
     expect(page.locator("#stop")).to_be_visible()
     grows(page)
     expect(page.locator("#message textarea")).to_have_value("half a thought")
@@ -102,7 +113,8 @@ def test_a_reload_right_after_send_and_a_second_page_follow_the_answers(
     expect(second.locator("#stop")).to_be_visible()
     grows(second)
     grows(page)
-    stranger = Person(browser, page.url)
+    stranger = Person(browser, person.url, enter=False)
+    stranger.go(page.url)
     expect(stranger.asked).to_have_text([QUESTION])
     expect(stranger.page.locator("#send")).to_be_visible()
     stranger.close()
@@ -120,15 +132,14 @@ def test_a_reload_right_after_send_and_a_second_page_follow_the_answers(
 def test_a_page_whose_stream_was_cut_reloads_and_follows(person: Person) -> None:
     """As on a phone that slept: the connection is gone, and the page is visible again."""
     page = person.page
-    person.leaving = True  # the cut stream is an error
+    page.add_init_script(CUT)
+    person.go(person.url)
     person.send(QUESTION)
     grows(page)
     person.type("half a thought")
-    page.evaluate("window.first = true")
-    person.context.set_offline(True)
+    page.evaluate("window.first = window.isCut = true")
     page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    person.context.set_offline(False)
     page.evaluate("Object.defineProperty(document, 'hidden', {value: false, configurable: true})")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     page.wait_for_function("() => !window.first")

@@ -1,4 +1,4 @@
-// Reconnect a page whose stream of answers was cut, and leave without error messages.
+// Reconnect a page whose stream of answers was cut.
 (() => {
   // Gradio reloads the page once its stream reports an error. After a phone has slept, the stream may be dead
   // without an error. So if nothing changes for some seconds after the page has become visible, reload it. The
@@ -14,14 +14,5 @@
     setTimeout(() => {
       if (!document.hidden && progress() === before) location.reload();
     }, PATIENCE);
-  });
-
-  // Gradio's client logs an error for each request that the browser cancels when the user leaves the page.
-  const log = console.error;
-  addEventListener("beforeunload", () => {
-    console.error = (...parts) => {
-      if (!parts.some((part) => /AbortError|Connection errored out/.test(String(part)))) log(...parts);
-    };
-    setTimeout(() => (console.error = log), 5000);
   });
 })();
