@@ -137,6 +137,7 @@ def test_a_page_whose_stream_was_cut_reloads_and_follows(person: Person) -> None
     person.send(QUESTION)
     grows(page)
     person.type("half a thought")
+    person.leaving = True  # the page reloads itself
     page.evaluate("window.first = window.isCut = true")
     page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
