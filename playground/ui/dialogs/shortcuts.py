@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from playground.lanes.letters import lane_letter
+from playground.ui.html import glossary
 from playground.ui.page.state import LANES
 
 
@@ -117,7 +118,8 @@ def render_list() -> str:
         '<p class="start-tour"><button type="button" data-act="tour">Five-minute tour</button> '
         "Five steps that show what each kind of lane does, with the bundled pocket model.</p>"
     )
-    return f'{tour}<h3>Keyboard</h3><p class="notice">{note}</p><div class="shortcuts">{"".join(parts)}</div>'
+    keyboard = f'<h3>Keyboard</h3><p class="notice">{note}</p><div class="shortcuts">{"".join(parts)}</div>'
+    return f"{tour}{glossary.render_glossary()}{keyboard}"
 
 
 def _render_table(name: str, rows: Iterable[tuple[str, str]]) -> str:

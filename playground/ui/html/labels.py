@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from playground.lanes.summary import Setting
 from playground.types import Reply, Sampling, Status
+from playground.ui.html import glossary
 from playground.ui.html.text import reveal, reveal_plain
 from playground.words import count_things, format_large, format_number, format_rate, format_seconds
 
@@ -46,7 +47,8 @@ def decoding(sampling: Sampling) -> str:
 def placeholder(name: str, sentence: str, error: str | None = None) -> str:
     """Render a lane's description, shown while the lane is empty, and the error if it cannot be used."""
     notice = f'<div class="notice error">{_html(error)}</div>' if error else ""
-    return f'<div class="about"><strong>{_html(name)}</strong><p>{_html(sentence)}</p>{notice}</div>'
+    title = glossary.mark_terms(_html(name))
+    return f'<div class="about"><strong>{title}</strong><p>{_html(sentence)}</p>{notice}</div>'
 
 
 def hidden_lanes(shown: int, hidden: int) -> str:

@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 from playground.config import Settings, on_space
 from playground.ui.controls.events import GATHERED
 from playground.ui.dialogs import shortcuts
+from playground.ui.html import glossary
 from playground.ui.html.skeleton import render_skeleton
 from playground.ui.server import fonts, middleware, network
 from playground.ui.server.faults import Faults, OnceAMinute, OneLineFaults, QuietTraceback
@@ -29,12 +30,12 @@ ASSETS = Path(__file__).parents[1] / "assets"
 STYLE_SHEETS = (
     *("page", "topbar", "view", "lanes", "layout", "composer", "examples", "tour", "narrow"),
     *("lane-head", "answers", "set-up"),
-    *("dialogs", "compare", "probes", "judging", "model", "toasts", "a11y"),
+    *("dialogs", "compare", "probes", "judging", "model", "toasts", "terms", "a11y"),
 )
 """Names of the style sheets, in the order in which later rules override earlier ones."""
 SCRIPTS = (
     *("store", "view", "theme", "folds", "layout", "scroll", "draft", "votes", "address", "lanes"),
-    *("reconnect", "toasts", "focus", "hints", "a11y"),
+    *("reconnect", "toasts", "focus", "hints", "terms", "a11y"),
 )
 """Names of the scripts that run in the browser, in their order. `store` and `focus` are used by others."""
 PEOPLE_AT_ONCE = 64
@@ -104,7 +105,11 @@ def start(blocks: gr.Blocks, settings: Settings, port: int) -> None:
 def scripts() -> list[str]:
     """Return the scripts that run in the browser in addition to Gradio's own scripts."""
     files = (ASSETS / "js" / f"{name}.js" for name in SCRIPTS)
-    return [shortcuts.render_script(), *(path.read_text(encoding="utf-8") for path in files)]
+    return [
+        shortcuts.render_script(),
+        glossary.render_script(),
+        *(path.read_text(encoding="utf-8") for path in files),
+    ]
 
 
 def layers(settings: Settings, blocks: gr.Blocks | None = None) -> list[Middleware]:
