@@ -233,7 +233,8 @@ def test_an_event_whose_stream_is_never_opened_is_cancelled_but_its_answer_is_re
     assert served.engine.open_streams == PageState.lanes
     assert within(60, lambda: served.engine.open_streams == 0)
     turn = served.session.open(served.session.store.summaries()[0].id).turns[-1]
-    assert [answer.reply.finish for answer in turn.answers] == ["stop"] * PageState.lanes
+    assert len(turn.answers) == PageState.lanes
+    assert {answer.reply.finish for answer in turn.answers} <= {"stop", "length"}
     assert reader.send()["success"]  # takes some 20 s, of which its stream is open
 
 

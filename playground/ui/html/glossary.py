@@ -72,7 +72,8 @@ TERMS = {
 def render_glossary() -> str:
     """Render all terms with their explanations as HTML."""
     rows = "".join(
-        f"<div><dt>{html.escape(term.name)}</dt><dd>{html.escape(term.sentence)} {_render_link(term)}</dd></div>"
+        f"<div><dt>{html.escape(term.name)}</dt>"
+        f"<dd>{html.escape(term.sentence)} {_render_link(term)}</dd></div>"
         for term in TERMS.values()
     )
     return f'<h3>Terms</h3><dl class="glossary">{rows}</dl>'

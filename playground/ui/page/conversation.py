@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
 from playground.lanes.letters import lane_letter
-from playground.types import Answer, Conversation, InputError, check_characters
+from playground.types import Conversation, InputError, check_characters
 from playground.ui.controls.buttons import small_button
 from playground.ui.controls.choice import Choice
 from playground.ui.controls.events import QUICK, Update, Updates, Values
@@ -18,8 +18,6 @@ from playground.ui.dialogs.dialog import HtmlDialog
 from playground.ui.dialogs.judge import ACTS, JudgeDialog
 from playground.ui.dialogs.prompt import PromptDialog
 from playground.ui.html import conversation as html_conversation
-from playground.ui.html import diff as html_diff
-from playground.ui.html import labels as html_labels
 from playground.ui.page.actions import Actions
 from playground.ui.page.address import Address
 from playground.ui.page.arrangement import Arrangement
@@ -28,6 +26,7 @@ from playground.ui.page.decoding import Decoding
 from playground.ui.page.events import EventPayload, PageEvents
 from playground.ui.page.lanes import Lanes
 from playground.ui.page.state import PageState
+from playground.ui.page.turns import TurnView
 from playground.words import shorten
 
 
@@ -106,6 +105,7 @@ class ConversationView:
             after: dialog that shows the text generated past the end of an answer.
         """
         self.lanes, self.arrangement, self.decoding, self.actions = lanes, arrangement, decoding, actions
+        self.turns = TurnView(self.controller, lanes, actions.votes)
         self.box, self.judge, self.prompt_dialog, self.after = box, judge, prompt_dialog, after
         acts = {part.submit: self.on_act(lane) for lane in lanes.columns for part in (lane.past, lane.live)}
         events.on_each(acts, with_payload=True, in_conversation=True)
@@ -163,7 +163,7 @@ class ConversationView:
         state.answers.raw ^= {(conversation.id, lane.number, turn)}
         last = len(conversation.turns) - 1
         part, turns = (lane.live, [last]) if turn == last else (lane.past, range(last))
-        return {part: self.render_turns(state, conversation, lane, turns)}
+        return {part: self.turns.render(state, conversation, lane, turns)}
 
     def on_new(self, state: PageState, values: Values) -> Updates:
         """Start a new conversation. The message box and the lanes' controls keep their values."""
@@ -219,7 +219,7 @@ class ConversationView:
             **self.arrangement.draw(state),
             **self.actions.draw(state),
             **self.actions.draw_buttons(False),
-            **self.draw_all_turns(state),
+            **self.turns.draw_all(state),
         }
         if not self.controller.conversations.user_messages(state):
             updates |= self.lanes.draw_empty(state, values)
@@ -253,104 +253,3 @@ class ConversationView:
         ]
         known = any(id == state.conversation for _, id in choices)
         return gr.update(choices=choices, value=state.conversation if known else None, interactive=True)
-
-    # --- Updates: turns -----------------------------------------------------------------------------
-
-    def draw_all_turns(self, state: PageState) -> Updates:
-        """Return UI updates for all turns in all lanes, or {} if the page shows no turns."""
-        # The record of a running turn lags behind, and its answers look as if they had been cut off.
-        run = self.controller.streaming.find_run(state)
-        latest = run.conversation if run is not None else None
-        conversation = latest or self.controller.conversations.current(state)
-        updates: Updates = {}
-        if conversation is not None and (turns := len(conversation.turns)):
-            for lane in self.lanes.columns[: state.lanes]:
-                updates[lane.past] = self.render_turns(state, conversation, lane, range(turns - 1))
-                updates[lane.live] = self.render_turns(state, conversation, lane, [turns - 1])
-                updates[lane.line] = self.render_status(state, conversation, lane)
-        return updates
-
-    def draw_marks(self, state: PageState) -> Updates:
-        """Return UI updates for all turns, including verdicts and votes.
-
-        The last turn is omitted while its answers are being generated.
-        """
-        conversation = self.controller.conversations.current(state)
-        if conversation is None or not conversation.turns:
-            return {}
-        last = len(conversation.turns) - 1
-        updates: Updates = {}
-        for lane in self.lanes.columns[: state.lanes]:
-            updates[lane.past] = self.render_turns(state, conversation, lane, range(last))
-            if not state.streaming:
-                updates[lane.live] = self.render_turns(state, conversation, lane, [last])
-        return updates
-
-    def render_turns(
-        self, state: PageState, conversation: Conversation, lane: Lane, turns: Iterable[int], note: str = ""
-    ) -> str:
-        """Render a lane's turns with verdicts and votes. `note` is shown in answers that have no text yet."""
-        cards, turns = self.controller.catalog.cards(), list(turns)
-        answer = _last_answer(conversation, lane.number)
-        writing = turns == [len(conversation.turns) - 1] and answer is not None and not answer.reply.finish
-        marks = {} if writing else self.actions.votes.marks(state, conversation, lane.number)
-        return html_conversation.render_turns(
-            conversation,
-            lane.number,
-            turns,
-            cards,
-            note,
-            state.blind,
-            marks,
-            raw={turn for turn in turns if (conversation.id, lane.number, turn) in state.answers.raw},
-            marked=_mark_differences(state, conversation, lane.number, turns),
-        )
-
-    def render_status(
-        self,
-        state: PageState,
-        conversation: Conversation,
-        lane: Lane,
-        note: str = "",
-        is_new: bool = False,
-    ) -> str:
-        """Render the metrics of a lane's last answer.
-
-        Args:
-            state: the page's state.
-            conversation: conversation that contains the answer.
-            lane: the lane.
-            note: placeholder shown while the answer has no text.
-            is_new: whether the answer is being generated or has just finished.
-        """
-        answer = _last_answer(conversation, lane.number)
-        if answer is None:
-            return html_labels.status_line(None, note, state.blind)
-        # Keys can collide only if the durations of two answers are equal to the microsecond.
-        which = f"{conversation.id} {len(conversation.turns)} {answer.version} {answer.reply.seconds}"
-        ended = which if is_new else ""
-        last = [turn for turn in conversation.turns if lane.number < len(turn.answers)][-1]
-        before = last.continued_tokens(lane.number)
-        return html_labels.status_line(answer.reply, note, state.blind, ended, before)
-
-
-def _mark_differences(
-    state: PageState, conversation: Conversation, lane: int, turns: Iterable[int]
-) -> dict[int, str]:
-    """Render a lane's finished answers with the differences from the other marked lane, keyed by turn."""
-    pair = state.answers.marked
-    if pair is None or lane not in pair or max(pair) >= state.lanes:
-        return {}
-    found = {}
-    for turn in turns:
-        answers = conversation.turns[turn].answers
-        if max(pair) < len(answers) and all(answers[each].reply.finish for each in pair):
-            texts = answers[pair[0]].text, answers[pair[1]].text
-            if texts[pair.index(lane)]:
-                found[turn] = html_diff.render_marked(texts, pair)[pair.index(lane)]
-    return found
-
-
-def _last_answer(conversation: Conversation, lane: int) -> Answer | None:
-    answers = [turn.answers[lane] for turn in conversation.turns if lane < len(turn.answers)]
-    return answers[-1] if answers else None

@@ -240,7 +240,7 @@ class Page:
         )
 
     def _connect_dialogs(self, events: PageEvents) -> None:
-        state, inputs, draw_marks = self.state, events.inputs, self.conversation.draw_marks
+        state, inputs, draw_marks = self.state, events.inputs, self.conversation.turns.draw_marks
         lanes = self.lanes.columns
         self.topbar.connect(self.shortcuts)
         self.model_dialog.connect(self.topbar.model)

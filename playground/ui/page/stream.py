@@ -134,7 +134,7 @@ class AnswerStream:
             updates = {self.box: gr.skip()}
             if has_started or isinstance(error, ConflictError):
                 with suppress(InputError, OutsideError):  # the database may be unavailable
-                    updates |= self.conversation.draw_all_turns(state)
+                    updates |= self.conversation.turns.draw_all(state)
             yield updates
 
     def _report_unsaved(self, snapshot: Snapshot, before: str | None) -> str | None:
@@ -149,16 +149,17 @@ class AnswerStream:
     def draw(self, state: PageState, snapshot: Snapshot) -> Updates:
         """Return UI updates for a snapshot. During streaming, only changed components are updated."""
         conversation, view = snapshot.conversation, self.conversation
+        turns = view.turns
         updates: Updates = {}
         last = len(conversation.turns) - 1
         for lane in self.lanes.columns[: state.lanes]:
             if snapshot.is_first:
-                updates[lane.past] = view.render_turns(state, conversation, lane, range(last))
+                updates[lane.past] = turns.render(state, conversation, lane, range(last))
             # Differences between two lanes are marked once both have finished.
             if snapshot.changed[lane.number] or (snapshot.done and state.answers.marked):
                 note = snapshot.note
-                updates[lane.live] = view.render_turns(state, conversation, lane, [last], note)
-                updates[lane.line] = view.render_status(state, conversation, lane, note, is_new=True)
+                updates[lane.live] = turns.render(state, conversation, lane, [last], note)
+                updates[lane.line] = turns.render_status(state, conversation, lane, note, is_new=True)
         # Sent with every snapshot, because Gradio's frontend occasionally loses a visibility change.
         # `on_ended` shows Send again: until the event is complete, the frontend drops the next message.
         updates |= view.actions.draw_buttons(streaming=True)
