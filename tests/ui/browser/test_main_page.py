@@ -67,20 +67,6 @@ def test_both_lanes_stream_at_once_stop_and_are_found_again(person: Person) -> N
     assert person.page.input_value("#max-new-tokens input") == "40", "decoding is the conversation's"
 
 
-def test_a_page_that_goes_away_stops_its_answers(person: Person) -> None:
-    person.long()
-    person.send(QUESTION)
-    expect(person.status(0)).to_contain_text("writing")
-    expect(person.page).to_have_url(re.compile("c="))
-    person.go(person.page.url)
-    expect(person.asked).to_have_count(1)
-    for lane in (0, 1):
-        expect(person.status(lane)).to_contain_text("stopped")
-    person.short()
-    person.ask(QUESTION)
-    expect(person.status(0)).to_have_attribute("data-finish", re.compile("stop|length"))
-
-
 def test_an_example_is_sent_and_leaves_what_is_typed(person: Person) -> None:
     person.type("half a thought")
     person.page.click("#example-0")
