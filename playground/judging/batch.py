@@ -5,7 +5,6 @@ cancel.
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +16,7 @@ from playground.judging.request import JudgeRequest
 from playground.judging.run import Judgment
 from playground.rubrics.known_answer import PAIR_RUBRIC, REFERENCE
 from playground.types import SETTLED, InputError, OutsideError, Scope, Verdict
+from playground.unexpected import report_unexpected
 
 log = logging.getLogger(__name__)
 
@@ -239,13 +239,8 @@ class JudgeBatch:
                 judgments += self._judge(request)
         except (InputError, OutsideError) as error:
             return judgments, str(error)
-        except Exception:
-            reference = secrets.token_hex(4)
-            log.exception("Error %s", reference)
-            return (
-                judgments,
-                f"Something went wrong on the server (error {reference} in the log): judge again.",
-            )
+        except Exception as error:
+            return judgments, report_unexpected(log, error, "judge again")
         finally:
             with self._lock:
                 self._open.update(judgments)

@@ -26,8 +26,8 @@ GATHERED = "gathered"
 RAW: dict[str, Any] = {"preprocess": False, "postprocess": False}
 """Options for handlers that stream answers.
 
-Gradio's preprocessing and postprocessing of values are disabled. Otherwise, Gradio would pass each value to
-another thread for validation by its component. With about forty inputs and eight users, this validation takes
+Gradio's preprocessing and postprocessing of values are disabled. Otherwise, Gradio would pass each value of
+each snapshot to another thread for validation by its component. With eight users, this validation takes
 longer than generating the first token. Handlers validate their inputs anyway, and `payloads` has already
 checked the types.
 """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from playground.types import HALF_CHARACTER, InputError, OutsideError
 from playground.ui.controls.events import Updates
 from playground.ui.html import labels as html_labels
 from playground.ui.server.faults import OneTraceback
+from playground.unexpected import report_unexpected
 
 log = logging.getLogger(__name__)
 log.addFilter(OneTraceback())  # a client can trigger the same error repeatedly
@@ -38,9 +38,7 @@ def describe_error(error: Exception) -> str:
     if isinstance(error, UnicodeEncodeError) and HALF_CHARACTER.match(error.object, error.start):
         # Invalid text that was not caught by the check of an individual field.
         return "Some text on the page contains an unpaired surrogate (half a character): remove it."
-    reference = secrets.token_hex(4)
-    log.error("Error %s", reference, exc_info=error)
-    return f"Something went wrong on the server (error {reference} in the log): try again."
+    return report_unexpected(log, error)
 
 
 def attempt(act: Callable[[], Updates], idle: Any) -> Updates:

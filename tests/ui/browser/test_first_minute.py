@@ -54,6 +54,29 @@ def test_the_frame_shows_before_the_page_and_the_first_chip_shows_the_difference
     expect(page.locator("#examples")).to_be_hidden()
 
 
+def test_terms_are_explained_on_hover_on_click_and_in_the_help(newcomer: Person) -> None:
+    page = newcomer.page
+    newcomer.go(newcomer.url)
+    explained = page.locator("#term")
+    term = page.locator("#lane-1 .term")
+    expect(term).to_have_text("URIAL")
+    term.click()
+    expect(explained).to_contain_text("aligns a base model without training")
+    expect(explained.locator("a")).to_have_attribute("href", "https://arxiv.org/abs/2312.01552")
+    expect(term).to_have_attribute("aria-expanded", "true")
+    page.keyboard.press("Escape")
+    expect(explained).to_be_hidden()
+    expect(term).to_be_focused()
+    page.hover("#square")
+    expect(explained).to_contain_text("Four lanes that show the effect of each method")
+    page.hover("#message")
+    expect(explained).to_be_hidden()
+    page.click("#keys")
+    expect(page.locator(".glossary dt")).to_have_text(
+        ["URIAL", "IFT", "K", "Ablation", "2\u00d72 comparison"]
+    )
+
+
 def test_the_frame_stays_until_the_page_shows_the_settings_of_this_visit(newcomer: Person) -> None:
     """What was changed before would be overwritten by the answer to the load event."""
     page = newcomer.page

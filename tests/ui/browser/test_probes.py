@@ -60,6 +60,14 @@ def test_a_probe_is_played_message_by_message_then_through_and_again(person: Per
     expect(person.asked).to_have_count(0)
     expect(chip).to_contain_text(TURNS[0])
 
+    # Send is the primary button while the box has text, and the probe's next message otherwise.
+    send, send_next = page.locator("#send"), page.locator("#probe-next")
+    primary = send.evaluate("e => getComputedStyle(e).backgroundColor")
+    expect(send_next).not_to_have_css("background-color", primary)
+    person.type("")
+    expect(send_next).to_have_css("background-color", primary)
+    expect(send).not_to_have_css("background-color", primary)
+    person.type("half a thought")
     page.click("#probe-next")
     expect(person.asked).to_have_count(1)
     person.finished()
