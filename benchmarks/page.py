@@ -31,7 +31,6 @@ import argparse
 import json
 import os
 import platform
-import shutil
 import socket
 import statistics
 import sys
@@ -47,6 +46,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from benchmarks.browser import launch
 from benchmarks.engine import QUIET, processor
 from playground import ui
 from playground.config import Settings
@@ -403,8 +403,7 @@ def run(runs: int) -> dict[str, Any]:
     if load > QUIET:
         print(f"The load average is {load:.1f}: the machine is not idle.", file=sys.stderr)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        path = os.environ.get("TANDEM_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        browser = launch(playwright)
         figures = measure(browser, runs, Path(folder))
         versions = (
             f"Chromium {browser.version}, Gradio {version('gradio')}, PyTorch {version('torch')}, "

@@ -62,6 +62,7 @@ NOT_RUN = {
     "python -m playground bench --json": "takes minutes",
     "python -m playground bench --runs 3": "takes minutes",
     "python -m benchmarks.page": "takes minutes",
+    "python -m benchmarks.page_load": "takes minutes",
     "python -m benchmarks.load": "takes minutes",
     "python -m benchmarks.stops FOLDER --out FILE": "needs a model in the folder",
 }

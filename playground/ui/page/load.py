@@ -67,8 +67,9 @@ class PageLoad:
         ticked = events.on(self.timer.tick, self.on_tick)
         events.on(ticked.then, lanes.on_meters, lanes.meters)
         loaded = events.on(blocks.load, self.on_load)
-        loaded.then(None, None, None, js="() => window.tandemShow?.()", **HIDDEN)
         settled = events.on(loaded.then, lanes.on_loaded)
+        # Only now, because the token counts in the lanes' heads would move what is below them.
+        settled.then(None, None, None, js="() => window.tandemShow?.()", **HIDDEN)
         written = events.on(settled.then, self.on_setup, self.address.parts)
         # Also runs after the load event: if the conversation id is unknown, the value stays empty and no
         # change event fires.
