@@ -10,7 +10,7 @@ the loads of the two alternate: compare the ratios, because the times depend on 
 `first-contentful-paint`).
 
 **Usable** is the time from the start of the navigation to the first frame in which the page's own message box
-is in sight, the model is ready, and the skeleton shown while loading is gone.
+is visible, the model is ready, and the skeleton shown while loading is gone.
 
 **Layout shift** is the sum of the layout-shift entries up to `SETTLED` seconds after the page is usable: the
 metric Cumulative Layout Shift without its session windows. Shifts under the skeleton, which covers the page

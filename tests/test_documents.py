@@ -69,6 +69,7 @@ NOT_RUN = {
 """Commands of the documents that this test does not run, and why. All others are run."""
 
 OTHER_PROGRAMS = {
+    "--baseline": "benchmarks.page_load",
     "--examples": "models/pocket/recipe/ift.py",
     "--out": "benchmarks and models/pocket/recipe",
     "--quick": "models/pocket/recipe",
