@@ -29,8 +29,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import socket
 import statistics
 import sys
@@ -40,14 +38,12 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from benchmarks.browser import launch
-from benchmarks.engine import QUIET, processor
+from benchmarks.browser import run_in_browser
 from playground import ui
 from playground.config import Settings
 from playground.engine import Engine
@@ -399,23 +395,13 @@ def table(results: dict[str, Any]) -> str:
 
 def run(runs: int) -> dict[str, Any]:
     """Run the benchmark. Return the metrics by number of turns, the machine and the software versions."""
-    load = os.getloadavg()[0]
-    if load > QUIET:
-        print(f"The load average is {load:.1f}: the machine is not idle.", file=sys.stderr)
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = launch(playwright)
-        figures = measure(browser, runs, Path(folder))
-        versions = (
-            f"Chromium {browser.version}, Gradio {version('gradio')}, PyTorch {version('torch')}, "
-            f"Python {platform.python_version()}"
-        )
-        browser.close()
-    return {
-        "turns": {turns: each.summary() for turns, each in figures.items()},
-        "machine": f"{os.cpu_count()} cores of {processor()}",
-        "versions": versions,
-        "load_average_at_start": load,
-    }
+
+    def measure_turns(browser: Browser) -> dict[str, Any]:
+        with tempfile.TemporaryDirectory() as folder:
+            figures = measure(browser, runs, Path(folder))
+        return {"turns": {turns: each.summary() for turns, each in figures.items()}}
+
+    return run_in_browser(measure_turns)
 
 
 def main() -> None:

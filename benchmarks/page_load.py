@@ -27,8 +27,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import socket
 import statistics
 import subprocess
@@ -37,14 +35,12 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, ViewportSize
 
-from benchmarks.browser import launch
-from benchmarks.engine import QUIET, processor
+from benchmarks.browser import run_in_browser
 
 ROOT = Path(__file__).parents[1]
 SIZES: dict[str, ViewportSize] = {
@@ -214,24 +210,8 @@ def table(results: dict[str, Any]) -> str:
 
 def run(runs: int, baseline: Path | None) -> dict[str, Any]:
     """Run the benchmark. Return the medians by window size, the machine and the software versions."""
-    before = os.getloadavg()[0]
-    if before > QUIET:
-        print(f"The load average is {before:.1f}: the machine is not idle.", file=sys.stderr)
     checkouts = {"now": ROOT} | ({} if baseline is None else {"baseline": baseline})
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        sizes = measure(browser, checkouts, runs)
-        versions = (
-            f"Chromium {browser.version}, Gradio {version('gradio')}, Python {platform.python_version()}"
-        )
-        browser.close()
-    return {
-        "sizes": sizes,
-        "runs": runs,
-        "machine": f"{os.cpu_count()} cores of {processor()}",
-        "versions": versions,
-        "load_average_at_start": before,
-    }
+    return run_in_browser(lambda browser: {"sizes": measure(browser, checkouts, runs), "runs": runs})
 
 
 def main() -> None:

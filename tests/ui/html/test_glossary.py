@@ -1,3 +1,5 @@
+"""Tests for the explained terms: their buttons, their list and their script."""
+
 from __future__ import annotations
 
 import re
