@@ -99,7 +99,17 @@
   const set = (element, name, value) => {
     if (element && element.getAttribute(name) !== value) element.setAttribute(name, value);
   };
+  // What waits until the answers are complete. It keeps the focus, which a disabled button would lose.
+  const WAITING = "#new, .above button, #square, #history input";
+  const wait = () => {
+    const busy = document.getElementById("stop") !== null; // in the DOM only while answers are being generated
+    for (const each of document.querySelectorAll(WAITING)) {
+      if (busy) set(each, "aria-disabled", "true");
+      else each.removeAttribute("aria-disabled");
+    }
+  };
   const label = () => {
+    wait();
     ["A", "B", "C", "D"].forEach((letter, lane) => {
       const column = document.getElementById(`lane-${lane}`);
       if (!column) return;

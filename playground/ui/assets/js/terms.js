@@ -60,7 +60,14 @@
     event.stopPropagation();
     hide();
   }, true);
-  for (const type of ["scroll", "resize"]) addEventListener(type, hide, { capture: true, passive: true });
+  // A tap may come before a swipe has ended, so the explanation follows its term as long as that can be seen.
+  const follow = () => {
+    if (!shown) return;
+    const { left, right, top, bottom } = shown.getBoundingClientRect();
+    if (right > 0 && left < innerWidth && bottom > 0 && top < innerHeight) place();
+    else hide();
+  };
+  for (const type of ["scroll", "resize"]) addEventListener(type, follow, { capture: true, passive: true });
   addEventListener("focusout", ({ relatedTarget }) => {
     if (pinned && relatedTarget && relatedTarget !== shown && !tip.contains(relatedTarget)) hide();
   });
