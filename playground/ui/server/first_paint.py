@@ -1,10 +1,12 @@
 """ASGI middleware that adds the frame of the page to the document.
 
-Gradio serves an empty document, and a script builds the page seconds later. The frame is visible at once.
+Gradio serves an empty document, and a script builds the page seconds later. The frame is visible at once: it
+comes before the configuration of the page (700 kB) and the style sheet, which Gradio writes in the head.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -12,6 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PLACE = b"<gradio-app"
 """Start of the element in which Gradio builds the page. The frame is inserted before it."""
+LATER = re.compile(rb"<script>\s*window\.gradio_config.*(?=</head>)", re.DOTALL)
+"""The end of the head, from the configuration on, which is moved behind the frame."""
 
 
 class FirstPaint:
@@ -40,12 +44,23 @@ class FirstPaint:
             body += message.get("body", b"")
             if message.get("more_body"):
                 return
-            body = body.replace(PLACE, self.render().encode() + PLACE, 1)
-            MutableHeaders(raw=start["headers"])["content-length"] = str(len(body))
+            first, second = self._split(body)
+            MutableHeaders(raw=start["headers"])["content-length"] = str(len(first) + len(second))
             await send(start)
-            await send({"type": "http.response.body", "body": body})
+            await send({"type": "http.response.body", "body": first, "more_body": True})
+            await send({"type": "http.response.body", "body": second})
 
         await self.app(scope, receive, insert)
+
+    def _split(self, document: bytes) -> tuple[bytes, bytes]:
+        """Insert the frame; return the document up to its end, and the rest."""
+        if PLACE not in document:
+            return document, b""
+        later = LATER.search(document)
+        if later:
+            document = document[: later.start()] + document[later.end() :]
+        before, place, after = document.partition(PLACE)
+        return before + self.render().encode(), (later[0] if later else b"") + place + after
 
 
 def _is_plain_html(start: Message) -> bool:

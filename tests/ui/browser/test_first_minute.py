@@ -25,8 +25,10 @@ def test_the_frame_shows_before_the_page_and_the_first_chip_shows_the_difference
     page = newcomer.page
     held: list[Route] = []
     holding = True
-    page.route("**/assets/*.js", lambda route: held.append(route) if holding else route.continue_())
+    page.route("**/assets/*", lambda route: held.append(route) if holding else route.continue_())
     page.goto(newcomer.url, wait_until="commit")
+    # Neither scripts nor style sheets delay the frame.
+    page.wait_for_function("() => performance.getEntriesByName('first-contentful-paint').length")
     frame = page.locator("#skeleton")
     expect(frame.locator("b")).to_have_text("Tandem")
     expect(frame.locator(".lanes i")).to_have_count(3)
