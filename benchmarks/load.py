@@ -213,7 +213,7 @@ class Person:
     def stored(self) -> float:
         """Return the size of the prefix cache in MB, as shown on the page."""
         shown = json.dumps(list(self.call("model", "click")), ensure_ascii=False)
-        found = re.search(r'Stored prompts</dt><dd title=\\"([0-9,]+) bytes', shown)
+        found = re.search(r'Prompt cache</dt><dd title=\\"([0-9,]+) bytes', shown)
         if found is None:
             raise SystemExit(f"The page does not show the size of the stored prompts: {shown[:500]}")
         return int(found[1].replace(",", "")) / 1e6

@@ -132,12 +132,12 @@ def _advice(
         ways.append("shorten the message")
     elif count(aligner(message)) <= wanted:
         ways.append("start a new conversation")
-        drops += ["the oldest turns (overflow=drop-turns)"]
+        drops += ["the oldest turns (Set up, or overflow=drop-turns)"]
     fewer = _with_fewer(aligner, messages)
     n = _first(fewer, lambda each: count(each()) <= wanted)
     if n < len(fewer):
         ways.append(f"set k to at most {len(fewer) - 1 - n}")
-        drops += ["the last demonstrations (overflow=drop-demos)"]
+        drops += ["the last demonstrations (Set up, or overflow=drop-demos)"]
     if variant.overflow == "refuse" and drops:
         ways.append(f"let the lane drop {' or '.join(drops)}")
     if not ways:

@@ -138,7 +138,7 @@ def test_a_lane_that_refuses_asks_as_long_as_one_token_is_free() -> None:
     assert str(caught.value) == (
         f"The prompt has {whole} tokens, but prompt and answer must fit in a context of {whole}: start a new "
         f"conversation, set k to at most {most} or let the lane drop the oldest turns "
-        "(overflow=drop-turns) or the last demonstrations (overflow=drop-demos)."
+        "(Set up, or overflow=drop-turns) or the last demonstrations (Set up, or overflow=drop-demos)."
     )
 
 
@@ -195,11 +195,13 @@ def test_the_advice_helps_with_the_part_that_is_too_long() -> None:
     context = count(lane(k=2).aligner(TALK[:1])) + 2
     assert refusal(lane(), TALK[:1], context) == (
         "shorten the message, set k to at most 2 or let the lane drop the last demonstrations "
-        "(overflow=drop-demos)."
+        "(Set up, or overflow=drop-demos)."
     )
 
     # The history: a new conversation, or the lane drops turns.
-    expected = "start a new conversation or let the lane drop the oldest turns (overflow=drop-turns)."
+    expected = (
+        "start a new conversation or let the lane drop the oldest turns (Set up, or overflow=drop-turns)."
+    )
     assert refusal(bare, TALK, 6) == expected
     assert there(context_fit.fit(dropping, TALK, count, 4).left_out).turns == 2
     # It has no demonstrations to leave out, which changes nothing.

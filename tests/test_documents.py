@@ -44,6 +44,8 @@ NOT_RUN = {
     "make lint": "runs ruff and mypy on the whole project",
     "make pocket": "takes hours",
     "models/pocket/recipe/make.sh --quick --out /tmp/trial": "takes minutes; tests/models/test_recipe.py",
+    "python3 -m venv .venv": "creates an environment",
+    "source .venv/bin/activate": "changes the shell",
     "pip install -r requirements.txt": "installs packages",
     "pip install .": "installs packages; tests/test_packaging.py installs this one",
     "python app.py --base mistralai/Mistral-7B-v0.1 --adapter tuned=PATH_OR_HUB_ID": "needs the network",

@@ -12,6 +12,20 @@ from playground.words import shorten
 BASE = "base"
 URIAL = "urial"
 """The two lanes that need no adapter, used as defaults on the page and the command line."""
+SELECTIONS = {
+    "first": "first in the set",
+    "nearest": "nearest to message 1",
+    "nearest-turn": "nearest to each message",
+}
+OVERFLOWS = {
+    "refuse": "rejects long prompts",
+    "drop-turns": "drops the oldest turns",
+    "drop-demos": "drops the last demonstrations",
+}
+OPTION_VALUES = {"pick": SELECTIONS, "overflow": OVERFLOWS}
+"""Descriptions of the values of options, keyed by option and value."""
+OPTION_WORDS = {"demos": "", "k": "K ", "other": "answers of "}
+"""Words before an option's value, for options whose name is not the right word."""
 INSTRUCTION_ONLY = "urial:k=0"
 """URIAL without demonstrations: the prompt contains only the instruction and the message."""
 
@@ -99,10 +113,18 @@ def name_lane(variant: Variant, cards: Mapping[str, AdapterCard]) -> str:
     return labels.get(variant.name) or abbreviate_spec(variant.name, labels)
 
 
+def find_label(spec: str, labels: Mapping[str, str]) -> str | None:
+    """Return a lane spec's label from `labels`, without options; None if it has none or cannot be parsed."""
+    try:
+        name, options = parse_spec(spec)
+    except InputError:
+        return None
+    adapter = options.get("adapter")
+    return labels.get(format_spec(name, {"adapter": adapter}) if adapter else name)
+
+
 def abbreviate_spec(spec: str, labels: Mapping[str, str]) -> str:
-    """Return a lane spec's display name: the lane's label from `labels`, followed by its abbreviated
-    options.
-    """
+    """Return a lane spec's display name: the lane's label from `labels`, followed by its options in words."""
     try:
         name, options = parse_spec(spec)
     except InputError:
@@ -111,9 +133,18 @@ def abbreviate_spec(spec: str, labels: Mapping[str, str]) -> str:
     if adapter and (lane := format_spec(name, {"adapter": adapter})) in labels:
         name = lane
         del options["adapter"]
-    words = ", ".join(f"{key}={shorten(value)}" for key, value in options.items())
+    words = ", ".join(_describe_option(key, value) for key, value in options.items())
     label = labels.get(name, name)
     return f"{label} ({words})" if words else label
+
+
+def _describe_option(name: str, value: str) -> str:
+    """Describe an option of a lane spec in words."""
+    if name in OPTION_VALUES:
+        return OPTION_VALUES[name].get(value, shorten(value))
+    if name == "system":
+        return f"system \u201c{shorten(value)}\u201d"
+    return OPTION_WORDS.get(name, f"{name} ") + shorten(value)
 
 
 def describe_lane(aligner: Aligner, cards: Mapping[str, AdapterCard]) -> str:

@@ -6,20 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from playground.lanes.names import OVERFLOWS, SELECTIONS
 from playground.lanes.recipe import Recipe
 from playground.types import DemoSet, Sampling
 from playground.words import format_setting, shorten
 
-SELECTIONS = {
-    "first": "first in the set",
-    "nearest": "nearest to message 1",
-    "nearest-turn": "nearest to each message",
-}
-OVERFLOWS = {
-    "refuse": "rejects long prompts",
-    "drop-turns": "drops the oldest turns",
-    "drop-demos": "drops the last demonstrations",
-}
 DECODING = {
     "top_p": "top-p",
     "top_k": "top-k",

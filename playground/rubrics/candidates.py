@@ -76,7 +76,7 @@ def candidate(conversation: Conversation, turn: int, lane: int) -> Candidate:
     found = _candidate(conversation, turn, lane)
     if found is None:
         raise InputError(
-            f"Lane {conversation.variants[lane].name!r} has no answer to judge in turn {turn + 1}: "
+            f"Lane {lane_letter(lane)} has no answer to judge in turn {turn + 1}: "
             "retry it, or judge the other lanes."
         )
     return found

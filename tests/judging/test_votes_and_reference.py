@@ -109,7 +109,7 @@ def test_an_answer_that_failed_cannot_be_voted_on(tmp_path: Path) -> None:
     assert isinstance(talk.engine, ScriptedEngine)
     talk.engine._script = lambda r: ValueError("broken") if r.prompt.adapter else ["Yes."]
     conversation = chat(talk, "One?")
-    with pytest.raises(InputError, match="Lane 'pocket-ift' has no answer to judge in turn 1"):
+    with pytest.raises(InputError, match="Lane B has no answer to judge in turn 1"):
         cast_vote(talk, conversation, 0, "A", shown=(0, 1))
 
 

@@ -258,6 +258,11 @@ class DecodingControls:
         nearest = min(off, key=lambda name: len(off[name]))
         updates: Updates = {self.preset: OWN if off[nearest] else nearest}
         for name in PRESETS[nearest]:
-            mark = " \u2022" if name in off[nearest] else ""
-            updates[self._by_name[name]] = gr.update(label=PARAMETERS[name].label + mark)
+            parameter, differs = PARAMETERS[name], name in off[nearest]
+            updates[self._by_name[name]] = gr.update(
+                label=f"{parameter.label} \u2022" if differs else parameter.label,
+                info=f"{parameter.about}; \u2022 differs from the preset {nearest}"
+                if differs
+                else parameter.about,
+            )
         return updates

@@ -49,7 +49,7 @@ class DemonstrationControls:
                 max(1, len(default.demos)),
                 value=len(default.demos),
                 step=1,
-                label="K",
+                label="Examples (K)",
                 min_width=130,
                 elem_id=f"k-{number}",
             )

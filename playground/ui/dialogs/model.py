@@ -151,7 +151,7 @@ class ModelLoadingDialog(ModelDialog):
 
     def _compose_adapter(self) -> None:
         self.adapter = self._compose_field("Another adapter", "Folder or Hub ID", "load-adapter", 3)
-        self.name = self._compose_field("Called", "its name", "load-name", 1)
+        self.name = self._compose_field("Name", "such as my-adapter", "load-name", 1)
         self.load_adapter = small_button("Load", "load-adapter-go", min_width=72)
 
     def _compose_field(self, label: str, placeholder: str, id: str, scale: int) -> gr.Textbox:

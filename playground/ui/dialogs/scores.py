@@ -10,6 +10,7 @@ import gradio as gr
 from playground.judging.panel import MAJORITY
 from playground.judging.verdicts import filter_verdicts
 from playground.judging.votes import HUMAN, VOTE
+from playground.rubrics.known_answer import REFERENCE
 from playground.scoreboard import build_board, list_boards
 from playground.session import Session
 from playground.types import Conversation, InputError, Verdict
@@ -119,12 +120,16 @@ class ScoresDialog(HtmlDialog):
 
     def _render_board(self, conversations: Mapping[str, Conversation], judge: str, rubric: str) -> str:
         sums = build_board(list(conversations.values()), judge, rubric)
-        title, about = f"{judge}, {rubric}", f"Judged by {judge} using rubric {rubric}."
+        title, about = f"{judge}, {rubric}", f"Judged by {_name_judge(judge)} (rubric {rubric})."
         if sums.panel is not None:
             title = f"Majority of {len(sums.panel.judges)} judges, {rubric}"
-            about = f"Majority vote of {judge.removeprefix(MAJORITY)} using rubric {rubric}."
+            about = f"Majority vote of {judge.removeprefix(MAJORITY)} (rubric {rubric})."
         cards = self.controller.catalog.cards()
         return html_scores.render_section(title, about, sums, conversations, cards)
+
+
+def _name_judge(judge: str) -> str:
+    return "the reference answers" if judge == REFERENCE else judge
 
 
 def _keep_votes(conversations: Iterable[Conversation], blind: bool) -> list[Conversation]:

@@ -80,7 +80,7 @@ GROUPS: dict[str, tuple[Shortcut, ...]] = {
         ),
         _assign("Z", "Show one lane alone, or all lanes again", "#lanes .lane[data-current] .alone"),
         _assign("L", "Add a lane", "#add-lane"),
-        _assign("X", "Set up the 2\u00d72 comparison", "#square"),
+        _assign("X", "Set up the 2\u00d72 comparison: base, URIAL, IFT, both", "#square"),
         _assign("Q", "Hide or reveal the lane names", "#blind"),
     ),
     "Page": (

@@ -46,13 +46,13 @@ def _render_state(status: Status) -> str:
 def _render_facts(status: Status) -> str:
     memory = []
     if status.memory is not None:
-        memory.append(f"{format_bytes(status.memory)} of main memory")
+        memory.append(f"{format_bytes(status.memory)} of RAM")
     if status.device_memory is not None:
         memory.append(f"{format_bytes(status.device_memory)} of GPU memory")
     prefixes = ""
     if status.prefix_limit is not None:
-        prefixes = f"{format_bytes(status.prefix_bytes or 0)} of at most {format_bytes(status.prefix_limit)}"
-    together = "all as one batch" if status.plain is None else f"one at a time because {status.plain}"
+        prefixes = f"{format_bytes(status.prefix_bytes or 0)} (limit {format_bytes(status.prefix_limit)})"
+    together = "all lanes together" if status.plain is None else f"one lane at a time because {status.plain}"
     facts = {
         "Base": status.base,
         "Parameters": format_large(status.parameters) if status.parameters is not None else "",
@@ -60,11 +60,11 @@ def _render_facts(status: Status) -> str:
         "Layers": ", ".join(f"{count} in {precision}" for precision, count in status.layers),
         "Device": status.device or "",
         "Context": f"{format_number(status.context)} tokens" if status.context is not None else "",
-        "Lanes": together if status.state == "ready" else "",
+        "Batching": together if status.state == "ready" else "",
         "Memory": ", ".join(memory),
-        "Stored prompts": prefixes,
+        "Prompt cache": prefixes,
     }
-    exact = {"Memory": status.memory, "Stored prompts": status.prefix_bytes}
+    exact = {"Memory": status.memory, "Prompt cache": status.prefix_bytes}
     titles = {
         name: f' title="{format_number(count)} bytes"' for name, count in exact.items() if count is not None
     }

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from playground.judging.cost import Cost, Estimate
 from playground.judging.votes import HUMAN, Choice
 from playground.lanes.letters import lane_letter
+from playground.rubrics.known_answer import REFERENCE
 from playground.types import SETTLED, Aspect, JudgeCall, Outcome, Verdict
 from playground.ui.html.text import escape, reveal, reveal_plain
 from playground.words import count_things, format_number, format_price, shorten
@@ -144,12 +145,17 @@ def _render_judged(
     parts += [_render_call(call, verdict) for call in verdict.calls if lane in call.shown]
     parts += [_render_member(here[id], lane) for id in verdict.panel if id in here]
     parts.append(f'<div class="verdict-acts">{_render_buttons(verdict, turn, running)}</div>')
-    judge = f"majority of {len(verdict.panel)}" if verdict.panel else shorten(verdict.judge)
-    name = f'<span class="judge">{reveal(judge)}</span>'
+    name = f'<span class="judge">{reveal(_name_judge(verdict))}:</span>'
     return (
-        f'<details class="mark {kind}"><summary title="{title}"><b>{words}</b>{name}</summary>'
+        f'<details class="mark {kind}"><summary title="{title}">{name}<b>{words}</b></summary>'
         f'<div class="reasons">{"".join(parts)}</div></details>'
     )
+
+
+def _name_judge(verdict: Verdict) -> str:
+    if verdict.panel:
+        return f"Majority of {len(verdict.panel)}"
+    return "Reference rule" if verdict.judge == REFERENCE else shorten(verdict.judge)
 
 
 def badge(verdict: Verdict, lane: int, running: bool = False) -> tuple[str, str]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import gradio as gr
 
-from playground.lanes.letters import lane_letter
 from playground.types import InputError, Sampling
 from playground.ui.controls.decoding import DecodingControls
 from playground.ui.controls.events import HIDDEN, QUICK, Updates
@@ -164,7 +163,7 @@ class Address:
         try:
             self.controller.catalog.variant(spec, state)
         except InputError as error:
-            problems.append(f"Lane {lane_letter(lane)} in the link: {error}")
+            problems.append(f"{self.controller.catalog.name_lane(state, lane, spec)} in the link: {error}")
             return ""
         return spec
 

@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 import gradio as gr
 
-from playground.lanes.letters import lane_letter
 from playground.lanes.names import default_lanes, square_lanes
 from playground.types import Conversation, InputError
 from playground.ui.controls.buttons import small_button
@@ -170,7 +169,8 @@ class Arrangement:
                 settings.require(lane.number)
                 order = move(lane.number, len(settings.specs))
                 if len(order) < len(settings.specs):
-                    removed = f"Lane {lane_letter(lane.number)} is removed with its answers."
+                    name = self.controller.catalog.name_lane(state, lane.number, settings.specs[lane.number])
+                    removed = f"{name} is removed with its answers."
                     self.undo.offer(state, self.inputs, values, removed)
                 else:
                     state.undo = None

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import gradio as gr
 
+from playground.lanes.letters import lane_letter
 from playground.session import HistoryMode
 from playground.types import InputError, check_characters
 from playground.ui.controls.decoding import DecodingControls
@@ -95,7 +96,7 @@ class PageInputs:
         for lane in self.lanes[: state.lanes]:
             controls = self.decoding_of(lane, values)
             new_seeds.append(controls.draws_seeds(values))
-            decoding.append(shared or controls.read(values, draw_seed))
+            decoding.append(shared or self._read_own(lane, values, draw_seed))
             specs.append(lane.spec(state, lane_values(lane, values), decoding[-1]["seed"]))
         prefill = values[self.prefill]
         if not isinstance(prefill, str) or len(prefill) > PREFILL_LIMIT:
@@ -106,6 +107,12 @@ class PageInputs:
         return LaneSettings(
             specs=specs, decoding=decoding, new_seeds=new_seeds, mode=mode, leader=leader, prefill=prefill
         )
+
+    def _read_own(self, lane: Lane, values: Values, draw_seed: bool) -> dict[str, Any]:
+        try:
+            return lane.decoding.read(values, draw_seed)
+        except InputError as error:
+            raise InputError(f"Lane {lane_letter(lane.number)}: {error}") from error
 
     def _read_mode(self, values: Values, lanes: int) -> tuple[HistoryMode, int]:
         """Return the history mode and, for "shared" mode, the lane whose history is used by all lanes."""

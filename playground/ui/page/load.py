@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import gradio as gr
 
 from playground.lanes.letters import lane_letter
+from playground.lanes.names import abbreviate_spec, label_lanes
 from playground.library.presets import Preset
 from playground.types import InputError
 from playground.ui.controls.events import HIDDEN, Updates, Values
@@ -171,9 +172,9 @@ class PageLoad:
     def _describe_preset(self, state: PageState, preset: Preset) -> str:
         """Describe the setup applied by `set_up_preset`, and name adapters that failed to load."""
         catalog = self.controller.catalog
-        labels = {spec: label for label, spec in self.lanes.columns[0].list_presets()}
+        labels = label_lanes(catalog.cards())
         lanes = [
-            f"lane {lane_letter(lane.number)} {labels.get(spec, spec)}"
+            f"lane {lane_letter(lane.number)} {abbreviate_spec(spec, labels)}"
             for lane in self.lanes.columns[: state.lanes]
             for spec in [catalog.default_lane(lane.number)]
         ]

@@ -7,7 +7,6 @@ from typing import Any
 
 import gradio as gr
 
-from playground.lanes.letters import lane_letter
 from playground.lanes.recipe import Recipe
 from playground.lanes.spec import format_spec, parse_spec
 from playground.types import InputError, Sampling
@@ -69,9 +68,9 @@ class Resets:
         def handler(state: PageState, values: Values) -> Updates:
             def act() -> Updates:
                 refuse_while_blind(state)
-                letter = lane_letter(lane.number)
-                self.undo.offer(state, self.inputs, values, f"Lane {letter} is back to its defaults.")
                 spec = self._default_options(lane, values[lane.preset])
+                name = self.controller.catalog.name_lane(state, lane.number, spec)
+                self.undo.offer(state, self.inputs, values, f"{name} is back to its defaults.")
                 updates = self._set_up(state, lane, spec)
                 if not values[self.inputs.linked]:
                     updates |= self._default_decoding(lane.decoding)

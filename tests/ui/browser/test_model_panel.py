@@ -54,12 +54,10 @@ def test_the_panel_says_what_runs(person: Person) -> None:
     page.focus("#model button")
     page.keyboard.press("Enter")
     about = page.locator("#model-about")
-    for text in ("models/pocket", "2.6M", "float32", "CPU", "4,096 tokens", "all as one batch"):
+    for text in ("models/pocket", "2.6M", "float32", "CPU", "4,096 tokens", "all lanes together"):
         expect(about).to_contain_text(text)
-    expect(about).to_contain_text(re.compile(r"Memory\s*\d+(\.\d)? [MG]B of main memory"))
-    expect(about).to_contain_text(
-        re.compile(r"Stored prompts\s*\d+(\.\d)? [kM]B of at most \d+(\.\d)? [MG]B")
-    )
+    expect(about).to_contain_text(re.compile(r"Memory\s*\d+(\.\d)? [MG]B of RAM"))
+    expect(about).to_contain_text(re.compile(r"Prompt cache\s*\d+(\.\d)? [kM]B \(limit \d+(\.\d)? [MG]B\)"))
     rows = about.locator(".adapters li")
     expect(rows).to_have_count(5)
     expect(rows.first).to_contain_text(re.compile(r"KL \d\.\d{3} nats per token"))

@@ -67,7 +67,7 @@ def test_lane_heads_say_what_distinguishes_the_lanes(person: Person) -> None:
     conversation = page.url
     page.click("#setup-0")
     page.click("#reset-0")
-    expect(page.locator("#setup-changed")).to_have_text("Lane A is back to its defaults.")
+    expect(page.locator("#setup-changed")).to_have_text("Lane A (Base + URIAL) is back to its defaults.")
     expect(page.locator("#meter-0 .lane-summary")).to_have_count(0)
     page.click("#undo-setup")
     expect(shown).to_have_text("pocket-50 · K 20 · nearest to message 1")

@@ -82,11 +82,16 @@ def test_lanes_and_what_they_are() -> None:
     ]
     shots = urial.Aligner(demos=DEMOS)
     assert name_lane(variant("urial", shots), CARDS) == "Base + URIAL"
-    assert name_lane(variant("urial:k=2", shots), CARDS) == "Base + URIAL (k=2)"
+    assert name_lane(variant("urial:k=2", shots), CARDS) == "Base + URIAL (K 2)"
     long = name_lane(variant('urial:adapter=tuned,demos="a, b",k=1', shots), CARDS)
-    assert long == f"IFT + URIAL · {CARD.label} (demos=a, b, k=1)"
+    assert long == f"IFT + URIAL · {CARD.label} (a, b, K 1)"
     system = 'chat:system="' + "You are a pirate, " * 20 + '"'
-    assert abbreviate_spec(system, {}) == "chat (system=You are a pirate, You are a pir…)"
+    assert abbreviate_spec(system, {}) == "chat (system “You are a pirate, You are a pir…”)"
+    options = "urial:demos=my-set,k=20,pick=nearest,ablation=other,other=my-set-2,overflow=drop-turns"
+    assert abbreviate_spec(options, {"urial": "Base + URIAL"}) == (
+        "Base + URIAL (my-set, K 20, nearest to message 1, ablation other, answers of my-set-2, "
+        "drops the oldest turns)"
+    )
     assert abbreviate_spec('chat:system="', {}) == 'chat:system="'
     shown = "The base model, shown 2 sample questions with answers before your message. The model itself is "
     assert describe_lane(shots, CARDS) == f"{shown}not changed."

@@ -42,10 +42,10 @@ def test_what_runs_and_what_it_takes() -> None:
         "4-bit NF4",
         "Some GPU",
         "32,768 tokens",
-        "412 MB of main memory, 5.1 GB of GPU memory",
-        "25.0 MB of at most 2.0 GB",
+        "412 MB of RAM, 5.1 GB of GPU memory",
+        "25.0 MB (limit 2.0 GB)",
         'title="25,000,000 bytes"',
-        "all as one batch",
+        "all lanes together",
         "None for this base.",
     ):
         assert text in html
@@ -53,8 +53,8 @@ def test_what_runs_and_what_it_takes() -> None:
 
 def test_what_is_not_known_is_left_out() -> None:
     html = html_model.render_model(status(plain="it is unusual"), {}, [])
-    assert "one at a time because it is unusual" in html
-    for name in ("Memory", "Context", "Precision", "Stored prompts"):
+    assert "one lane at a time because it is unusual" in html
+    for name in ("Memory", "Context", "Precision", "Prompt cache"):
         assert name not in html
 
 

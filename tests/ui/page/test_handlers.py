@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
@@ -249,6 +250,50 @@ def test_a_lane_and_the_whole_set_up_are_reset(page: Page) -> None:
     (updates,) = page.call("undo-setup", "click", None)
     assert page.state.lanes == 4
     assert values_of(updates, "start", "k-1", "temperature") == ["It is", 1, 1.2]
+
+
+def messages(page: Page, elem_id: str, **changes: Any) -> list[str]:
+    """The toasts of a click."""
+    with pytest.MonkeyPatch.context() as patch:
+        shown: list[str] = []
+        patch.setattr(gr, "Warning", lambda text: shown.append(html.unescape(text)))
+        page.call(elem_id, "click", None, **changes)
+    return shown
+
+
+def test_messages_about_a_lane_say_its_letter_and_its_name(page: Page) -> None:
+    call_from("")
+    page.load()
+    gone = {"pick-1": "urial", "demos-1": "my-set", "k-1": 2}
+    name = "Lane B (Base + URIAL)"
+    for elem_id in ("send", "prompt-0", "prompt-1"):
+        (toast,) = messages(page, elem_id, message="Hi", **gone) or [""]
+        assert ("my-set" in toast) == toast.startswith(f"{name}: ") == (elem_id != "prompt-0"), toast
+        assert "urial:" not in toast
+    (toast,) = messages(page, "send", message="Hi", linked=False, **{"temperature-1": -1})
+    assert toast.startswith("Lane B: Temperature")
+
+    (updates,) = page.call("remove-1", "click", None, **{"pick-1": "urial", "k-1": 2})
+    assert f"{name} is removed with its answers." in values_of(updates, "setup-changed")[0]
+    (updates,) = page.call("reset-0", "click", None, **{"pick-0": "urial", "k-0": 2})
+    assert "Lane A (Base + URIAL) is back to its defaults." in values_of(updates, "setup-changed")[0]
+
+    catalog = LaneCatalog(page.session)
+    names = [catalog.name_lane(page.state, 3, spec) for spec in ("nothing", "urial:adapter=no", "urial:k")]
+    page.state.blind = True
+    assert {*names, catalog.name_lane(page.state, 3, "base")} == {"Lane D"}
+
+
+def test_lanes_of_a_link_that_cannot_be_used_are_named(page: Page) -> None:
+    call_from("lane=base&lane=urial:demos=pocket-3,k=50&lane=nothing")
+    with pytest.MonkeyPatch.context() as patch:
+        shown: list[str] = []
+        patch.setattr(gr, "Warning", lambda text: shown.append(html.unescape(text)))
+        page.load()
+    assert [text.split(":")[0] for text in shown] == [
+        "Lane B (Base + URIAL) in the link",
+        "Lane C in the link",
+    ]
 
 
 def test_lanes_are_linked_with_the_values_of_the_first_one(page: Page) -> None:

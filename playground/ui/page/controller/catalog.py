@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from playground.demonstrations.files import read_demo_file
-from playground.lanes.names import BASE, INSTRUCTION_ONLY, default_lanes, find_adapter
+from playground.lanes.letters import lane_letter
+from playground.lanes.names import (
+    BASE,
+    INSTRUCTION_ONLY,
+    default_lanes,
+    find_adapter,
+    find_label,
+    label_lanes,
+)
 from playground.library.presets import Preset
 from playground.session import Session
 from playground.templates import template_variables
@@ -157,6 +165,13 @@ class LaneCatalog:
             InputError: the lane cannot be used.
         """
         spec = settings.specs[lane]
+        with self.name_lane_in_errors(state, lane, spec):
+            return self._build_variant(state, conversation, lane, settings)
+
+    def _build_variant(
+        self, state: PageState, conversation: Conversation | None, lane: int, settings: LaneSettings
+    ) -> Variant:
+        spec = settings.specs[lane]
         before = conversation.variants[lane] if conversation and lane < len(conversation.variants) else None
         if before and before.name == spec:
             variant = before
@@ -173,6 +188,22 @@ class LaneCatalog:
         """Build the variants of all lanes by calling `lane_variant` for each of them."""
         lanes = range(len(settings.specs))
         return tuple(self.lane_variant(state, conversation, lane, settings) for lane in lanes)
+
+    def name_lane(self, state: PageState, lane: int, spec: str) -> str:
+        """Return a lane's name for messages, such as "Lane B (Base + URIAL)".
+
+        In blind mode, or if there is no such lane, the name is only the letter.
+        """
+        label = None if state.blind else find_label(spec, label_lanes(self.cards()))
+        return f"Lane {lane_letter(lane)}" + (f" ({label})" if label else "")
+
+    @contextmanager
+    def name_lane_in_errors(self, state: PageState, lane: int, spec: str) -> Iterator[None]:
+        """Context manager that prefixes the message of an InputError with the lane's name."""
+        try:
+            yield
+        except InputError as error:
+            raise InputError(f"{self.name_lane(state, lane, spec)}: {error}") from error
 
     def warm(self, specs: Sequence[str]) -> None:
         """Prefill the lanes' prompts before the first message, skipping lanes that cannot be used."""
