@@ -119,7 +119,7 @@ def _describe_demonstrations(
     name = recipe.demos or default_set
     demos = sets.get(name)
     k = recipe.k if recipe.k is not None or demos is None else len(demos.demos)
-    settings = {"demos": _Value(name, default=False)}
+    settings = {"demos": _Value(name if demos is not None else f"{name} (missing)", default=False)}
     if k is not None and not (demos is not None and demos.whole):
         settings["k"] = _Value(f"K {k}", default=False)
     settings["pick"] = _Value(SELECTIONS.get(recipe.pick, recipe.pick), recipe.pick == "first")

@@ -69,6 +69,8 @@ class Library:
     """The user's data folder; its subfolder `demos` holds the user's demonstration sets."""
     own_sets: dict[str, Path] = field(default_factory=dict)
     """Paths of the user's own demonstration sets, keyed by set name."""
+    former_sets: dict[str, str] = field(default_factory=dict)
+    """What to do instead of using a set that was renamed or deleted since the start, keyed by set name."""
     rubrics: dict[str, Rubric] = field(default_factory=dict)
     """Available rubrics, keyed by name."""
     rubric_problems: list[str] = field(default_factory=list)
@@ -210,6 +212,8 @@ class Library:
     def demo_set(self, name: str) -> DemoSet:
         """Return a demonstration set by name, or raise InputError listing the available sets."""
         if name not in self.demo_sets:
+            if name in self.former_sets:
+                raise InputError(f"Demonstration set {name!r} was {self.former_sets[name]}.")
             raise InputError(
                 f"There is no demonstration set {name!r}: choose one of {_names(self.demo_sets)}."
             )

@@ -13,13 +13,16 @@ from playground.lanes.names import URIAL
 from playground.types import InputError
 from playground.ui.controls.buttons import small_button
 from playground.ui.controls.choice import Choice
-from playground.ui.controls.events import QUICK, Updates
+from playground.ui.controls.events import QUICK, Updates, Values
 from playground.ui.controls.lane import Lane
 from playground.ui.controls.toast import say, warn
 from playground.ui.dialogs.demonstration_form import DemonstrationForm
 from playground.ui.dialogs.dialog import Dialog
+from playground.ui.dialogs.set_actions import SetActions
 from playground.ui.html import demonstrations as html_demonstrations
 from playground.ui.page.controller import Controller
+from playground.ui.page.events import Handler, Listener, PageEvents
+from playground.ui.page.inputs import lane_values
 from playground.ui.page.state import PageState
 
 # A single listener handles clicks on all cards, and reports which button on which card was clicked.
@@ -44,6 +47,7 @@ class DemonstrationEditor(Dialog):
         """
         self._catalog, self._drafts = controller.catalog, controller.drafts
         self._lanes, self._public = lanes, public
+        self.actions = SetActions(controller, public)
         super().__init__("editor", "Demonstrations")
 
     # --- Components -------------------------------------------------------------------------------
@@ -71,31 +75,23 @@ class DemonstrationEditor(Dialog):
             )
             self.form = DemonstrationForm()
             self.cards = gr.HTML("", js_on_load=ON_CLICK, elem_id="editor-cards")
+        self.actions.compose_undo()
         with gr.Row(elem_classes="dialog-foot", elem_id="editor-foot"):
             self._compose_foot()
 
     def _compose_foot(self) -> None:
         self.add = small_button("New demonstration", "editor-add")
         self.use = [small_button(f"Use in {lane_letter(lane)}", f"use-{lane}") for lane in range(self._lanes)]
-        self.name = gr.Textbox(
-            placeholder="Name of a new set",
-            label="Name",
-            container=False,
-            max_length=100,
-            min_width=140,
-            scale=1,
-            visible=not self._public,
-            elem_id="editor-name",
-        )
+        self.actions.compose()
         self.save = small_button("Save", "editor-save", variant="primary", visible=not self._public)
 
     @property
     def outputs(self) -> list[Any]:
         """The components updated by the editor's handlers, except the lanes' controls."""
         content = [self.set, self.compare, self.about, self.instruction, self.cards, *self.form.outputs]
-        return [self.frame, *self.use, *content]
+        return [self.frame, *self.use, *content, *self.actions.outputs]
 
-    def connect(self, lanes: Sequence[Lane], state: gr.State) -> list[Any]:
+    def connect(self, lanes: Sequence[Lane], state: gr.State, events: PageEvents) -> list[Any]:
         """Connect the editor's event handlers.
 
         Returns:
@@ -111,17 +107,19 @@ class DemonstrationEditor(Dialog):
             (self.cards.click, self.on_card, []),
             (self.form.cancel.click, self.on_cancel, []),
             (self.form.apply.click, self.on_apply, self.form.texts),
-            (self.save.click, self.on_save, [self.name]),
+            (self.save.click, self.on_save, [self.actions.name]),
         ):
             event(handler, [*inputs, *values], self.outputs, **QUICK)
         self.form.more.click(self.on_more, self.form.texts, self.outputs, **QUICK)
-        used = []
-        for lane, button in zip(lanes, self.use, strict=True):
+        edited = self.actions.connect(events, lanes, self.compare, self.outputs, self._render)
+        for lane in lanes:
             settings = [state, *lane.controls]
             lane.demonstrations.edit.click(self.on_open(lane), settings, self.outputs, **QUICK)
-            changed = [self.frame, *lane.rows, *lane.controls]
-            used.append(button.click(self.on_use(lane), settings, changed, **QUICK))
-        return used
+        handlers: dict[Listener, Handler] = {
+            button.click: self.on_use(lane) for lane, button in zip(lanes, self.use, strict=True)
+        }
+        changed = [part for lane in lanes for part in (*lane.rows, *lane.controls)]
+        return [events.on_each(handlers, [self.frame, *changed], trigger_mode="once"), edited]
 
     # --- Handlers ---------------------------------------------------------------------------------
 
@@ -206,10 +204,10 @@ class DemonstrationEditor(Dialog):
     def on_use(self, lane: Lane) -> Callable[..., Updates]:
         """Return a handler that selects the edited set, with all of its demonstrations, in a lane."""
 
-        def handler(state: PageState, *values: Any) -> Updates:
+        def handler(state: PageState, values: Values) -> Updates:
             def act() -> Updates:
                 name = self._drafts.keep(state)
-                recipe = lane.recipe(values)
+                recipe = lane.recipe(lane_values(lane, values))
                 preset = recipe.preset if recipe.kind.demonstrations else URIAL
                 recipe = dataclasses.replace(recipe, preset=preset, demos=name, k=None, pick="first")
                 spec = recipe.spec(self._catalog.default_set(), self._catalog.sets(state))
@@ -232,7 +230,7 @@ class DemonstrationEditor(Dialog):
     # --- Content ----------------------------------------------------------------------------------
 
     def _render(self, state: PageState, compare: Any = None) -> Updates:
-        """Return UI updates for all components except the name field for new sets.
+        """Return UI updates for all components.
 
         Args:
             state: the page's state.
@@ -251,4 +249,5 @@ class DemonstrationEditor(Dialog):
                 draft, self._drafts.count_tokens(draft), other, card
             ),
             **self.form.render(draft, card),
+            **self.actions.render(state),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -85,13 +86,25 @@ class PromptDialog(Dialog):
     # --- Handlers ---------------------------------------------------------------------------------
 
     def on_open(self, lane: int) -> Callable[..., Updates]:
-        """Return the handler for a lane's Prompt button. The handler shows the lane's next prompt."""
+        """Return the handler for a lane's Prompt button. The handler shows the lane's next prompt.
+
+        If it cannot be built, for example because the lane's demonstration set was deleted, the last prompt
+        is shown with the reason.
+        """
 
         def handler(state: PageState, values: Values) -> Updates:
             def act() -> Updates:
-                return self._show(
-                    state, lane, NEXT, self._preview_next(state, lane, values), values[self.show_tokens]
-                )
+                which = NEXT
+                try:
+                    preview = self._preview_next(state, lane, values)
+                except InputError as error:
+                    last = len(self._conversations.user_messages(state)) - 1
+                    if last < 0:
+                        raise
+                    which = str(last)
+                    past = self._prompts.preview_past(state, lane, last)
+                    preview = dataclasses.replace(past, error=f"The next prompt cannot be built. {error}")
+                return self._show(state, lane, which, preview, values[self.show_tokens])
 
             return self.attempt(act)
 

@@ -245,7 +245,7 @@ class Page:
         self.topbar.connect(self.shortcuts)
         self.model_dialog.connect(self.topbar.model)
         self.prompt_dialog.connect(lanes, self.composer.box, inputs.read, events.on, events.on_each)
-        for used in self.demonstration_editor.connect(lanes, state):
+        for used in self.demonstration_editor.connect(lanes, state, events):
             events.on(used.then, self.lanes.on_controls)
         self.compare.connect(self.differences, self.unmark, state, draw_marks, self.lanes.turns)
         self.probes_dialog.connect(self.topbar.probes)

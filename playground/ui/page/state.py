@@ -11,6 +11,7 @@ from typing import Any
 
 from playground.demonstrations.draft import Draft
 from playground.judging.cost import JudgeBudget
+from playground.library.own_sets import DeletedSet
 from playground.secret import Secret
 from playground.types import Conversation, DemoSet
 from playground.ui.page.runs import Run
@@ -29,6 +30,8 @@ class DemonstrationsState:
     """The demonstration set in the editor."""
     card: int | None = None
     """Index of the card being edited; equal to the number of cards for a new card."""
+    deleted: tuple[DeletedSet, Draft] | None = None
+    """The demonstration set deleted last, with the draft of it in the editor. Undo restores both."""
 
 
 @dataclass

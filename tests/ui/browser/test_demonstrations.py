@@ -305,3 +305,48 @@ def test_a_prompt_that_overflows_is_refused_with_the_largest_k_or_loses_what_the
     answer = recorded(person, app).turns[1].answers[0]
     assert there(request_of(answer).left_out).demos == 50 - most
     assert answer.reply.finish in ("stop", "length")
+
+
+def test_a_saved_set_is_renamed_and_deleted_and_the_lanes_that_use_it_follow(
+    person: Person, app: App
+) -> None:
+    page = person.page
+    person.short()
+    page.click("#setup-0")
+    page.click("#edit-0")
+    expect(page.locator("#editor-delete")).to_have_count(0)  # a shipped set
+    page.fill("#editor-name input, #editor-name textarea", "first")
+    page.click("#editor-save")
+    expect(page.locator("#editor-set input")).to_have_value("first")
+    page.click("#use-0")
+    person.ask(QUESTION)
+
+    page.click("#edit-0")
+    page.fill("#editor-name input, #editor-name textarea", "second")
+    page.click("#editor-rename")
+    expect(page.locator("#editor-set input")).to_have_value("second")
+    expect(page.locator("#demos-0 input")).to_have_value("second")
+    expect(page.locator("#meter-0 .lane-summary")).to_contain_text("second")
+    assert (app.data_dir / "demos" / "second.toml").exists()
+
+    page.click("#editor-delete")
+    expect(page.locator("#editor-deleted")).to_have_text(
+        "Set second is deleted. Lane A used it: choose another set there."
+    )
+    expect(page.locator("#meter-0 .lane-summary")).to_contain_text("second (missing)")
+    assert not (app.data_dir / "demos" / "second.toml").exists()
+    page.click("#editor-restore")
+    expect(page.locator("#editor-undo")).to_be_hidden()
+    expect(page.locator("#meter-0 .lane-summary")).not_to_contain_text("missing")
+    page.click("#editor-delete")
+    expect(page.locator("#editor-undo")).to_be_visible()
+    close(person)
+    person.type(QUESTION)
+    page.press("#message textarea", "Enter")
+    person.toast("Demonstration set 'second' was deleted: choose another set.")
+
+    # The record of the first message still has the set under its name at the time.
+    page.click("#prompt-0")
+    expect(page.locator("#inspector-view .notice.error")).to_contain_text("'second' was deleted")
+    expect(page.locator("#inspector-which input")).to_have_value(f"Turn 1: {QUESTION}")
+    expect(page.locator("#inspector-view .part.demonstration")).to_have_count(3)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 from playground import context_fit
 from playground.demonstrations.draft import Draft
 from playground.demonstrations.families import pieces
-from playground.types import Demo, DemoSet, Exchange, InputError, Prompt
+from playground.library.own_sets import DeletedSet, delete_own_set, rename_own_set, restore_own_set
+from playground.types import Demo, DemoSet, Exchange, InputError, Prompt, check_name
 from playground.ui.page.controller.catalog import LaneCatalog
 from playground.ui.page.state import PageState
 
@@ -63,6 +65,7 @@ class DemonstrationDrafts:
             InputError: the page has too many unsaved sets.
         """
         demos = self.require(state).demos
+        state.demonstrations.deleted = None
         if demos.name not in self.catalog.sets(state):
             self._add(state, demos)
         return demos.name
@@ -98,7 +101,105 @@ class DemonstrationDrafts:
         draft = self.require(state)
         path = self.catalog.save_set(draft.demos, str(name or "").strip())
         self.open(state, str(name).strip())
+        state.demonstrations.deleted = None
         return str(path)
+
+    def is_own(self, state: PageState, public: bool) -> bool:
+        """Return whether the set in the editor can be renamed and deleted on this page.
+
+        Args:
+            state: the page's state.
+            public: whether public mode is on. If so, only this page's unsaved sets can be.
+        """
+        draft, library = state.demonstrations.draft, self.session.library
+        if draft is None:
+            return False
+        name = draft.source.name
+        return name in state.demonstrations.sets or (not public and name in library.own_sets)
+
+    def rename(self, state: PageState, name: Any, public: bool) -> tuple[str, str]:
+        """Rename the set in the editor. Changes that are not saved remain in the draft.
+
+        Returns:
+            The old and the new name.
+
+        Raises:
+            InputError: the set is not the user's own, or the name is missing, invalid or already used.
+            OutsideError: the file cannot be renamed.
+        """
+        draft = self.require(state)
+        old, new = draft.source.name, str(name or "").strip()
+        self._refuse_other(state, public)
+        if not new:
+            raise InputError("The set needs a name: enter one next to Rename.")
+        check_name(new, "The set")
+        if new in self.catalog.sets(state):
+            raise InputError(f"The name {new!r} is already used by a demonstration set: choose another name.")
+        if old in state.demonstrations.sets:
+            state.demonstrations.sets[new] = dataclasses.replace(draft.source, name=new)
+            del state.demonstrations.sets[old]
+        else:
+            rename_own_set(self.session.library, old, new)
+        renamed = self.catalog.sets(state)[new]
+        state.demonstrations.draft = dataclasses.replace(draft, source=renamed)
+        state.demonstrations.deleted = None
+        return old, new
+
+    def delete(self, state: PageState, public: bool) -> str:
+        """Delete the set in the editor, and open the default set in its place.
+
+        Returns:
+            The name of the deleted set.
+
+        Raises:
+            InputError: the set is not the user's own.
+            OutsideError: the file cannot be deleted.
+        """
+        draft = self.require(state)
+        name = draft.source.name
+        self._refuse_other(state, public)
+        if name in state.demonstrations.sets:
+            deleted = DeletedSet(demos=state.demonstrations.sets.pop(name), file=None)
+        else:
+            deleted = delete_own_set(self.session.library, name)
+        self.open(state, self.catalog.default_set())
+        state.demonstrations.deleted = (deleted, draft)
+        return name
+
+    def restore(self, state: PageState) -> str:
+        """Restore the set that this page deleted last, and its draft.
+
+        Returns:
+            The name of the set.
+
+        Raises:
+            InputError: there is no such set, or its name is already used.
+            OutsideError: the file cannot be written.
+        """
+        if state.demonstrations.deleted is None:
+            raise InputError(
+                "There is no deleted set to restore on this page: import or create the set again."
+            )
+        deleted, draft = state.demonstrations.deleted
+        name = deleted.demos.name
+        if deleted.file is not None:
+            restore_own_set(self.session.library, deleted)
+        elif name in self.catalog.sets(state):
+            raise InputError(
+                f"The name {name!r} is already used by a demonstration set: rename that set first."
+            )
+        else:
+            self._add(state, deleted.demos)
+        state.demonstrations.draft, state.demonstrations.card = draft, None
+        state.demonstrations.deleted = None
+        return name
+
+    def _refuse_other(self, state: PageState, public: bool) -> None:
+        if not self.is_own(state, public):
+            raise InputError(
+                f"Demonstration set {self.require(state).source.name!r} is not one of yours, so it cannot be "
+                "renamed or deleted: choose a set that you added."
+            )
 
     def _add(self, state: PageState, demos: DemoSet) -> None:
         if len(state.demonstrations.sets) >= UNSAVED_SETS:
