@@ -106,4 +106,4 @@ def test_decoding_of_unlinked_lanes_is_always_shown() -> None:
 
 def test_a_set_that_is_missing_is_named() -> None:
     assert summarize("urial:demos=gone", "base")[0] == "gone (missing)"
-    assert summarize("urial:demos=gone,k=2", "base")[0] == "gone · K 2"
+    assert summarize("urial:demos=gone,k=2", "base")[0] == "gone (missing) · K 2"
