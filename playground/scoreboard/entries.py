@@ -12,6 +12,21 @@ from playground.statistics import Share
 from playground.types import SETTLED, Conversation, Verdict
 
 
+def find_entrant(conversation: Conversation, turn: int, lane: int) -> Entrant:
+    """Return the variant that generated a lane's answer, including the sampling parameters used for that
+    answer.
+
+    The seed is ignored because it can change every turn. If the lane has since been given a different
+    variant, only the name is known.
+    """
+    variant, answer = conversation.variants[lane], conversation.turns[turn].answers[lane]
+    if variant.name != answer.variant:
+        return Entrant(recipe=f"name {answer.variant}", name=answer.variant)
+    sampling = answer.request.sampling if answer.request else variant.sampling
+    variant = replace(variant, sampling=replace(sampling, seed=0))
+    return Entrant(recipe=variant.recipe, name=variant.name, variant=variant)
+
+
 @dataclass(frozen=True)
 class CountedVerdict:
     """A verdict that counts toward the scoreboard, together with its conversation and turn."""
@@ -22,21 +37,7 @@ class CountedVerdict:
 
     @cached_property
     def _entrants(self) -> dict[int, Entrant]:
-        return {lane: self._find_entrant(lane) for lane in self.verdict.lanes}
-
-    def _find_entrant(self, lane: int) -> Entrant:
-        """Return the variant that generated a lane's answer, including the sampling parameters used for that
-        answer.
-
-        The seed is ignored because it can change every turn. If the lane has since been given a different
-        variant, only the name is known.
-        """
-        variant, answer = self.conversation.variants[lane], self.conversation.turns[self.turn].answers[lane]
-        if variant.name != answer.variant:
-            return Entrant(recipe=f"name {answer.variant}", name=answer.variant)
-        sampling = answer.request.sampling if answer.request else variant.sampling
-        variant = replace(variant, sampling=replace(sampling, seed=0))
-        return Entrant(recipe=variant.recipe, name=variant.name, variant=variant)
+        return {lane: find_entrant(self.conversation, self.turn, lane) for lane in self.verdict.lanes}
 
     def entrant(self, lane: int) -> Entrant:
         """Return the variant that generated a lane's answer."""

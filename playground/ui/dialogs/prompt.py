@@ -8,7 +8,6 @@ from typing import Any
 
 import gradio as gr
 
-from playground.lanes.letters import lane_letter
 from playground.types import InputError
 from playground.ui.controls.buttons import small_button
 from playground.ui.controls.choice import Choice
@@ -16,7 +15,7 @@ from playground.ui.controls.events import HIDDEN, Updates, Values
 from playground.ui.controls.lane import Lane
 from playground.ui.dialogs.dialog import Dialog
 from playground.ui.html import prompt as html_prompt
-from playground.ui.html.text import escape
+from playground.ui.html.text import escape, render_letter
 from playground.ui.page.controller import Controller, LaneSettings, PromptPreview
 from playground.ui.page.state import PageState
 from playground.words import format_number
@@ -166,6 +165,6 @@ class PromptDialog(Dialog):
 def _render_title(lane: int, preview: PromptPreview) -> str:
     tokens = "" if preview.tokens is None else f", {format_number(len(preview.tokens))} tokens"
     return (
-        f"<h2>Prompt of lane {lane_letter(lane)}</h2><p>{format_number(len(preview.prompt.text))} "
+        f"<h2>Prompt of lane {render_letter(lane)}</h2><p>{format_number(len(preview.prompt.text))} "
         f"characters{tokens}{html_prompt.describe_stop_rule(preview.prompt)}</p>"
     )

@@ -12,6 +12,7 @@ from playground.judging.verdicts import filter_verdicts
 from playground.judging.votes import HUMAN, VOTE
 from playground.rubrics.known_answer import REFERENCE
 from playground.scoreboard import build_board, list_boards
+from playground.scoreboard.entries import find_entrant
 from playground.session import Session
 from playground.types import Conversation, InputError, Verdict
 from playground.ui.controls.events import QUICK, Updates
@@ -88,10 +89,11 @@ class ScoresDialog(HtmlDialog):
     def _render(self, state: PageState) -> str:
         """Render the scores from votes and from all judges."""
         conversations = {each.id: each for each in self._find_conversations(state)}
+        labels = html_scores.Labels(cards=self.controller.catalog.cards(), lanes=self._find_lanes(state))
         sections = [
-            self._render_votes(conversations)
+            self._render_votes(conversations, labels)
             if (judge, rubric) == (HUMAN, VOTE)
-            else self._render_board(conversations, judge, rubric)
+            else self._render_board(conversations, judge, rubric, labels)
             for judge, rubric in list_boards(conversations.values())
         ]
         hidden = (
@@ -109,23 +111,38 @@ class ScoresDialog(HtmlDialog):
         hidden = state.conversation if state.blind else None
         return [conversation for conversation in judged if conversation.id != hidden]
 
-    def _render_votes(self, conversations: Mapping[str, Conversation]) -> str:
+    def _find_lanes(self, state: PageState) -> Mapping[str, Sequence[int]]:
+        """Return the lanes of the page's conversation by the recipe of their last answer, unless hidden."""
+        conversation = self.controller.conversations.current(state)
+        if conversation is None or not conversation.turns or state.blind:
+            return {}
+        last = len(conversation.turns) - 1
+        lanes: dict[str, list[int]] = {}
+        for lane in range(min(state.lanes, len(conversation.turns[last].answers))):
+            lanes.setdefault(find_entrant(conversation, last, lane).recipe, []).append(lane)
+        return lanes
+
+    def _render_votes(self, conversations: Mapping[str, Conversation], labels: html_scores.Labels) -> str:
         sections = []
         for title, about, blind in VOTES:
             sums = build_board(_keep_votes(conversations.values(), blind), HUMAN, VOTE)
             if sums.outcomes:
-                cards = self.controller.catalog.cards()
-                sections.append(html_scores.render_section(title, about, sums, conversations, cards))
+                sections.append(html_scores.render_section(title, about, sums, conversations, labels))
         return "".join(sections)
 
-    def _render_board(self, conversations: Mapping[str, Conversation], judge: str, rubric: str) -> str:
+    def _render_board(
+        self,
+        conversations: Mapping[str, Conversation],
+        judge: str,
+        rubric: str,
+        labels: html_scores.Labels,
+    ) -> str:
         sums = build_board(list(conversations.values()), judge, rubric)
         title, about = f"{judge}, {rubric}", f"Judged by {_name_judge(judge)} (rubric {rubric})."
         if sums.panel is not None:
             title = f"Majority of {len(sums.panel.judges)} judges, {rubric}"
             about = f"Majority vote of {judge.removeprefix(MAJORITY)} (rubric {rubric})."
-        cards = self.controller.catalog.cards()
-        return html_scores.render_section(title, about, sums, conversations, cards)
+        return html_scores.render_section(title, about, sums, conversations, labels)
 
 
 def _name_judge(judge: str) -> str:

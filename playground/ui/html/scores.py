@@ -8,19 +8,29 @@ bar and as text.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from playground.lanes.letters import lane_letter
 from playground.lanes.names import name_lane
 from playground.scoreboard.agreement import Agreement, PanelAgreement, VoteComparison
 from playground.scoreboard.rows import Board, Entrant, PairRecord, Panel, ScoreRow
 from playground.statistics import Mean, Share, few
 from playground.types import SETTLED, AdapterCard, Conversation
 from playground.ui.html.labels import decoding
-from playground.ui.html.text import reveal, reveal_plain
+from playground.ui.html.text import render_letter, reveal, reveal_plain
 from playground.ui.html.verdicts import OUTCOMES
 from playground.words import count_things, format_number, shorten
 
-Cards = Mapping[str, AdapterCard]
+
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """What variants are called on the page."""
+
+    cards: Mapping[str, AdapterCard]
+    """Adapter cards by name, with the adapters' labels."""
+    lanes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """The lanes in which a variant is open now, by its recipe. They have the lane's letter and color."""
+
+
 NOTHING = (
     '<p class="nothing">No results yet. Vote on two answers with the buttons above the message box, '
     "or have a judge compare them.</p>"
@@ -28,7 +38,7 @@ NOTHING = (
 
 
 def render_section(
-    title: str, about: str, board: Board, conversations: Mapping[str, Conversation], cards: Cards
+    title: str, about: str, board: Board, conversations: Mapping[str, Conversation], labels: Labels
 ) -> str:
     """Render one section of the scoreboard: the scores from one judge or from votes.
 
@@ -37,15 +47,15 @@ def render_section(
         about: one sentence shown below the title.
         board: the scores.
         conversations: conversations by id, used to label disagreements.
-        cards: adapter cards by name, used to look up labels.
+        labels: what the variants are called on the page.
     """
     parts = [f"<h3>{reveal(title)}</h3>", f'<p class="what">{reveal(about)}</p>']
     if board.pairs:
-        parts.append(_render_pairs(board.pairs, cards))
+        parts.append(_render_pairs(board.pairs, labels))
     scored = [row for row in board.score_rows if row.mean is not None]
     if scored and board.scale is not None:
-        parts.append(_render_score_table(scored, board.scale, cards))
-    parts.append(_render_facts(board, cards))
+        parts.append(_render_score_table(scored, board.scale, labels))
+    parts.append(_render_facts(board, labels))
     if board.panel is not None:
         parts.append(_render_panel(board.panel))
     if board.agreement is not None:
@@ -56,11 +66,11 @@ def render_section(
 # --- Pairs ----------------------------------------------------------------------------------------
 
 
-def _render_pairs(pairs: Sequence[PairRecord], cards: Cards) -> str:
-    return f'<div class="pairs">{"".join(_render_pair(pair, cards) for pair in pairs)}</div>'
+def _render_pairs(pairs: Sequence[PairRecord], labels: Labels) -> str:
+    return f'<div class="pairs">{"".join(_render_pair(pair, labels) for pair in pairs)}</div>'
 
 
-def _render_pair(pair: PairRecord, cards: Cards) -> str:
+def _render_pair(pair: PairRecord, labels: Labels) -> str:
     ties = [
         (pair.ties, "tie", "ties"),
         (pair.both_bad, "both bad", "both bad"),
@@ -68,7 +78,9 @@ def _render_pair(pair: PairRecord, cards: Cards) -> str:
         (pair.failed, "without a verdict", "without a verdict"),
     ]
     counts = ", ".join(count_things(count, one, more) for count, one, more in ties if count)
-    first, second = _render_name(pair.first, cards), _render_name(pair.second, cards)
+    first, second = (
+        f"{_render_letters(each, labels)}{_render_name(each, labels)}" for each in (pair.first, pair.second)
+    )
     rows = [_render_share_row("all turns", pair.rate, bold=True)]
     rows += [
         _render_share_row(f"turn {turn}", share)
@@ -79,14 +91,14 @@ def _render_pair(pair: PairRecord, cards: Cards) -> str:
     where = count_things(pair.conversations, "conversation")
     return (
         '<article class="pair-scores"><header>'
-        f'<div class="entrant">{_render_variant(pair.second, cards)}</div>'
+        f'<div class="entrant">{_render_variant(pair.second, labels)}</div>'
         f'<div class="tally"><b>{format_number(pair.second_wins)}</b><span>:</span>'
         f"<b>{format_number(pair.first_wins)}</b></div>"
-        f'<div class="entrant right">{_render_variant(pair.first, cards)}</div></header>'
+        f'<div class="entrant right">{_render_variant(pair.first, labels)}</div></header>'
         '<table><thead><tr><th scope="col"><span class="unseen">Turns</span></th>'
         f'<th scope="col">win rate of {first}</th><th scope="col">{_render_axis(second, first)}</th>'
         '<th scope="col"><span class="unseen">Comparisons</span></th></tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table>"
+        f'<tbody class="{_lane_class(pair.first, labels)}">{"".join(rows)}</tbody></table>'
         f'<p class="note">{", ".join(filter(None, (counts, where)))}.{note}</p></article>'
     )
 
@@ -137,7 +149,7 @@ def render_bar(
 # --- Scores ---------------------------------------------------------------------------------------
 
 
-def _render_score_table(scored: Sequence[ScoreRow], scale: tuple[float, float], cards: Cards) -> str:
+def _render_score_table(scored: Sequence[ScoreRow], scale: tuple[float, float], labels: Labels) -> str:
     """Render a table of each variant's mean scores: overall, by turn and by aspect."""
     turns = sorted({turn for row in scored for turn in row.by_turn})
     turns = turns if len(turns) > 1 else []
@@ -147,7 +159,7 @@ def _render_score_table(scored: Sequence[ScoreRow], scale: tuple[float, float], 
     ends = [_format_value(end, True) if is_share else f"{end:g}" for end in scale]
     heads = [*(f"turn {turn}" for turn in turns), *aspects]
     columns = "".join(f'<th scope="col">{reveal(name)}</th>' for name in heads)
-    rows = "".join(_render_score_row(row, turns, aspects, scale, cards) for row in scored)
+    rows = "".join(_render_score_row(row, turns, aspects, scale, labels) for row in scored)
     note = few(min(row.mean.conversations for row in scored if row.mean), "conversation")
     return (
         '<div class="wide"><table class="standings"><thead><tr><th scope="col">variant</th>'
@@ -158,7 +170,7 @@ def _render_score_table(scored: Sequence[ScoreRow], scale: tuple[float, float], 
 
 
 def _render_score_row(
-    row: ScoreRow, turns: Sequence[int], aspects: Sequence[str], scale: tuple[float, float], cards: Cards
+    row: ScoreRow, turns: Sequence[int], aspects: Sequence[str], scale: tuple[float, float], labels: Labels
 ) -> str:
     assert row.mean is not None
     is_share = scale == (0.0, 1.0)
@@ -169,7 +181,10 @@ def _render_score_row(
         *(_render_cell(row.aspects.get(name), is_share) for name in aspects),
         f"<td>{format_number(row.failed)}</td>",
     ]
-    return f'<tr><th scope="row">{_render_variant(row.entrant, cards)}</th>{"".join(cells)}</tr>'
+    kind = _lane_class(row.entrant, labels)
+    return (
+        f'<tr class="{kind}"><th scope="row">{_render_variant(row.entrant, labels)}</th>{"".join(cells)}</tr>'
+    )
 
 
 def _format_value(value: float, is_share: bool) -> str:
@@ -203,13 +218,13 @@ def _describe_mean(mean: Mean, is_share: bool) -> str:
 # --- Reliability ----------------------------------------------------------------------------------
 
 
-def _render_facts(board: Board, cards: Cards) -> str:
+def _render_facts(board: Board, labels: Labels) -> str:
     """Render statistics that indicate how reliable the scores are."""
     facts = []
     compared = [row for row in board.score_rows if row.wins.count]
     if len(board.pairs) > 1:
         rates = "; ".join(
-            f"{_render_name(each.entrant, cards)} {_render_share(each.wins)}" for each in compared
+            f"{_render_name(each.entrant, labels)} {_render_share(each.wins)}" for each in compared
         )
         facts.append(("Win rates over all pairs", rates))
     if board.inconsistent.count and not _is_human(board) and board.panel is None:
@@ -301,7 +316,7 @@ def _render_agreement(agreement: Agreement, conversations: Mapping[str, Conversa
 
 def _render_disagreement(found: VoteComparison, conversations: Mapping[str, Conversation]) -> str:
     def side(lane: int | None) -> str:
-        return "neither" if lane is None else lane_letter(lane)
+        return "neither" if lane is None else render_letter(lane)
 
     user = shorten(conversations[found.conversation].turns[found.turn].user, 70)
     sides = f"vote {side(found.vote)}, judge {side(found.verdict)}"
@@ -314,11 +329,24 @@ def _render_disagreement(found: VoteComparison, conversations: Mapping[str, Conv
 # --- Names ----------------------------------------------------------------------------------------
 
 
-def _render_name(entrant: Entrant, cards: Cards) -> str:
-    return reveal(name_lane(entrant.variant, cards) if entrant.variant is not None else entrant.name)
+def _render_name(entrant: Entrant, labels: Labels) -> str:
+    name = name_lane(entrant.variant, labels.cards) if entrant.variant is not None else entrant.name
+    return reveal(name)
 
 
-def _render_variant(entrant: Entrant, cards: Cards) -> str:
+def _render_letters(entrant: Entrant, labels: Labels) -> str:
+    """Render the letters of the lanes in which a variant is open now, each followed by a space."""
+    return "".join(f"{render_letter(lane)} " for lane in labels.lanes.get(entrant.recipe, ()))
+
+
+def _lane_class(entrant: Entrant, labels: Labels) -> str:
+    """Return the CSS class that gives a bar the color of the variant's lane; "" if it is in no lane."""
+    lanes = labels.lanes.get(entrant.recipe, ())
+    return f"of-lane-{lanes[0]}" if lanes else ""
+
+
+def _render_variant(entrant: Entrant, labels: Labels) -> str:
     """Render a variant's name and decoding parameters."""
     words = "" if entrant.variant is None else decoding(entrant.variant.sampling).replace(", seed 0", "")
-    return f"<strong>{_render_name(entrant, cards)}</strong><small>{reveal(words)}</small>"
+    name = f"{_render_letters(entrant, labels)}{_render_name(entrant, labels)}"
+    return f"<strong>{name}</strong><small>{reveal(words)}</small>"

@@ -10,6 +10,8 @@ import html
 import re
 import unicodedata
 
+from playground.lanes.letters import lane_letter
+
 # Control characters, surrogates, bidirectional (bidi) controls, and default-ignorable characters. Joiners and
 # variation selectors are not matched inside emoji or in scripts that need them.
 _HIDDEN = re.compile(
@@ -22,6 +24,11 @@ _HIDDEN = re.compile(
 _BLANKS = re.compile(r"\t++|(?<! ) ++(?=\n|\Z)")
 """Runs of tabs, and of spaces at the end of a line. Matched in linear time."""
 _WHITE = {"\n": "\u21b5\n", "\t": "\u21e5\t", " ": "\u2423"}
+
+
+def render_letter(lane: int) -> str:
+    """Render a lane's letter in the lane's color."""
+    return f'<b class="lane-letter of-lane-{lane}">{lane_letter(lane)}</b>'
 
 
 def escape(text: str) -> str:

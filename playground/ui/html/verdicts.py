@@ -13,7 +13,7 @@ from playground.judging.votes import HUMAN, Choice
 from playground.lanes.letters import lane_letter
 from playground.rubrics.known_answer import REFERENCE
 from playground.types import SETTLED, Aspect, JudgeCall, Outcome, Verdict
-from playground.ui.html.text import escape, reveal, reveal_plain
+from playground.ui.html.text import escape, render_letter, reveal, reveal_plain
 from playground.words import count_things, format_number, format_price, shorten
 
 OUTCOMES: Mapping[Outcome, str] = {
@@ -67,7 +67,7 @@ def render_vote_status(cast: bool, blind: bool, locked: bool) -> str:
 
 def _render_vote(verdict: Verdict, lane: int, own: bool) -> str:
     words = (
-        f"{lane_letter(verdict.winner)} better" if verdict.winner is not None else OUTCOMES[verdict.outcome]
+        f"{render_letter(verdict.winner)} better" if verdict.winner is not None else OUTCOMES[verdict.outcome]
     )
     whose = "Your vote" if own else "Another user\u2019s vote"
     blind = ", blind" if verdict.blind else ""
@@ -206,7 +206,7 @@ def _render_facts(verdict: Verdict, cost: Cost | None) -> str:
 def _render_member(verdict: Verdict, lane: int) -> str:
     """Render the verdict of one panel judge."""
     if verdict.scale is None and verdict.winner is not None:
-        words = f"{lane_letter(verdict.winner)} better"
+        words = f"{render_letter(verdict.winner)} better"
     else:
         words, _ = badge(verdict, lane)
     return f"<h5>{reveal(verdict.judge)}: <b>{words}</b></h5>"
@@ -218,7 +218,7 @@ def _render_call(call: JudgeCall, verdict: Verdict) -> str:
     if _compares(verdict):
         first, second = (lane_letter(lane) for lane in call.shown)
         verdict_words = (
-            f"{lane_letter(call.winner)} better" if call.winner is not None else OUTCOMES[call.outcome]
+            f"{render_letter(call.winner)} better" if call.winner is not None else OUTCOMES[call.outcome]
         )
         head = f"<b>{first} first, then {second}: {verdict_words}</b>"
         if call.shown != verdict.lanes:

@@ -8,16 +8,23 @@ from collections.abc import Sequence
 
 from playground.judging.votes import HUMAN
 from playground.scoreboard import build_board
+from playground.scoreboard.entries import find_entrant
 from playground.types import Conversation
-from playground.ui.html.scores import render_bar, render_section
+from playground.ui.html.scores import Labels, render_bar, render_section
 from tests.helpers.verdicts import judged, talk, win
 
+NO_LANES = Labels(cards={})
 EVIL = "<img src=x onerror=alert(1)>${1}{{x}}"
 
 
-def drawn(conversations: Sequence[Conversation], judge: str = "judge", rubric: str = "pairwise") -> str:
+def drawn(
+    conversations: Sequence[Conversation],
+    judge: str = "judge",
+    rubric: str = "pairwise",
+    labels: Labels = NO_LANES,
+) -> str:
     known = {conversation.id: conversation for conversation in conversations}
-    return render_section(judge, "about", build_board(conversations, judge, rubric), known, {})
+    return render_section(judge, "about", build_board(conversations, judge, rubric), known, labels)
 
 
 def text(html: str) -> str:
@@ -67,7 +74,7 @@ def test_disagreements_lead_to_their_conversations() -> None:
     conversation = win(conversation, 0, 1, judge=HUMAN, rubric="vote")
     written = drawn([conversation])
     assert f'data-act="open" data-id="{conversation.id}"' in written
-    assert "turn 1: vote B, judge A" in text(written)
+    assert "turn 1: vote B, judge A" in re.sub(r"<[^>]+>", "", written)
     assert "Agrees with the votes 0%" in text(written)
 
 
@@ -94,3 +101,20 @@ def test_names_are_text() -> None:
 def test_a_bar_keeps_within_its_scale() -> None:
     assert "left:0.0%;width:100.0%" in render_bar(5.5, (-3.0, 14.0), (1.0, 10.0))
     assert "between" not in render_bar(5.5, None, (1.0, 10.0))
+
+
+def test_a_variant_that_is_open_in_a_lane_has_its_letter_and_color_and_others_have_none() -> None:
+    conversation = win(talk(("a", "b")), 0, 0)
+    scored = judged(talk(("a", "b")), 0, outcome="scored", scores=(8.0, 3.0), scale=(1.0, 10.0))
+    first, second = (find_entrant(conversation, 0, lane).recipe for lane in (0, 1))
+    assert "of-lane" not in drawn([conversation]) + drawn([scored])
+    pair = drawn([conversation], labels=Labels(cards={}, lanes={first: [2], second: [0, 3]}))
+    assert '<strong><b class="lane-letter of-lane-2">C</b> ' in pair
+    both = '<b class="lane-letter of-lane-0">A</b> <b class="lane-letter of-lane-3">D</b> '
+    assert f"<strong>{both}" in pair
+    rows = drawn([scored], labels=Labels(cards={}, lanes={second: [1]}))
+    assert (
+        rows.count('<tr class="of-lane-1"><th scope="row"><strong><b class="lane-letter of-lane-1">B</b>')
+        == 1
+    )
+    assert rows.count('<tr class="">') == 1

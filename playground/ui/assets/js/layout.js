@@ -66,7 +66,7 @@
     const grid = holder();
     const highest = (selector) => {
       const parts = [...grid.querySelectorAll(`:scope > .lane > ${selector}`)];
-      return Math.max(0, ...parts.map((part) => (part.matches(".meter-line") ? contentHeight(part) : part.offsetHeight)));
+      return Math.max(0, ...parts.map((part) => (part.matches(".head") ? part.offsetHeight : contentHeight(part))));
     };
     const head = highest(".head");
     assign(grid, "--lane-head", `${head}px`);
@@ -75,7 +75,8 @@
     assign(grid, "--lanes-height", `${grid.clientHeight}px`);
     dispatchEvent(new CustomEvent("tandem-measure"));
   };
-  const contentHeight = (part) => part.querySelector(".html-container")?.offsetHeight ?? part.offsetHeight;
+  // The parts themselves are at least as high as the room reserved for them.
+  const contentHeight = (part) => Math.max(0, ...[...part.querySelectorAll(".html-container, .stop-lane")].map((each) => each.offsetHeight));
   const sizes = new ResizeObserver(measure);
   const watched = new WeakSet();
   const watch = (grid, all) => {
