@@ -49,8 +49,7 @@ def render_meter(
         names: labels for the kinds of parts.
     """
     if tokens is None or context is None:
-        words = "Tokens are counted once the model is loaded"
-        return f'<div class="meter"><div class="bar"></div><p>{words}</p></div>'
+        return _render_waiting_meter(prompt, room, names)
     kinds = context_fit.by_kind(prompt, tokens)
     total = sum(kinds.values())
     left = max(0, context - total)
@@ -68,6 +67,17 @@ def render_meter(
     return (
         f'<div class="meter{"" if left else " over"}" title="{summary}"><div class="bar">{bar}</div>'
         f"<p><b>{format_number(total)}</b> of {format_number(context)} tokens: {summary}</p></div>"
+    )
+
+
+def _render_waiting_meter(prompt: Prompt, room: int, names: Mapping[str, str]) -> str:
+    """Render the meter while the model is loading, as high as it will be once the tokens are counted."""
+    parts = ", ".join(f"{names[kind]} 000" for kind in dict.fromkeys(part.kind for part in prompt.parts))
+    later = escape(f"000 of 0,000 tokens: {parts}; {format_number(room)} for the answer")
+    return (
+        '<div class="meter waiting"><div class="bar"></div><p>'
+        "<span>Tokens are counted once the model is loaded</span>"
+        f'<span class="reserved" aria-hidden="true">{later}</span></p></div>'
     )
 
 

@@ -169,3 +169,12 @@ def test_the_prompt_dialog_names_the_stop_rule_that_a_format_has() -> None:
     ):
         assert html_prompt.describe_stop_rule(Prompt(text="x", stop=rule)).endswith(f"Stop rule: {label}")
     assert html_prompt.describe_stop_rule(Prompt(text="x")) == ""
+
+
+def test_the_meter_reserves_its_later_height_while_the_model_is_loading() -> None:
+    drawn = html_prompt.render_meter(asked(), None, context=None, room=1256)
+    assert "<span>Tokens are counted once the model is loaded</span>" in drawn
+    assert (
+        '<span class="reserved" aria-hidden="true">000 of 0,000 tokens: instruction 000, demonstrations 000, '
+        "message 000, cue 000; 1,256 for the answer</span>"
+    ) in drawn
