@@ -16,6 +16,11 @@ PLACE = b"<gradio-app"
 """Start of the element in which Gradio builds the page. The frame is inserted before it."""
 LATER = re.compile(rb"<script>\s*window\.gradio_config.*(?=</head>)", re.DOTALL)
 """The end of the head, from the configuration on, which is moved behind the frame."""
+SHEET = re.compile(rb'<link rel="stylesheet"(?=[ >])')
+"""Start of a style sheet in that part. It stays in the head, in front of those that Gradio's scripts add
+there later, because the last of two equally specific rules applies."""
+WITHOUT_WAITING = b""" media="print" onload="this.media='all'\""""
+"""Attributes with which the browser loads a style sheet without waiting for it before it shows the frame."""
 
 
 class FirstPaint:
@@ -57,10 +62,18 @@ class FirstPaint:
         if PLACE not in document:
             return document, b""
         later = LATER.search(document)
+        moved = later[0] if later else b""
         if later:
-            document = document[: later.start()] + document[later.end() :]
+            sheets = b"".join(SHEET.sub(rb"\g<0>" + WITHOUT_WAITING, each) for each in _find_sheets(moved))
+            for each in _find_sheets(moved):
+                moved = moved.replace(each, b"")
+            document = document[: later.start()] + sheets + document[later.end() :]
         before, place, after = document.partition(PLACE)
-        return before + self.render().encode(), (later[0] if later else b"") + place + after
+        return before + self.render().encode(), moved + place + after
+
+
+def _find_sheets(document: bytes) -> list[bytes]:
+    return re.findall(SHEET.pattern + rb"[^>]*>", document)
 
 
 def _is_plain_html(start: Message) -> bool:
