@@ -88,7 +88,7 @@ class Lane:
                 self.inspect = gr.Button(
                     "Prompt", size="sm", min_width=0, scale=0, elem_id=f"prompt-{number}"
                 )
-                self._button("", "alone", "alone")
+                self._button("Alone", "alone", "alone")
             self.meter = gr.HTML("", elem_id=f"meter-{number}", elem_classes="meter-line")
             self._compose_setup(spec)
             # Earlier turns have their own component, because they are rendered only once, whereas the current

@@ -39,7 +39,7 @@ ICONS = {
 }
 LABELS = {
     "edit": "Edit this message and branch here",
-    "branch": "Continue from here in a new conversation",
+    "branch": "Branch from here into a new conversation",
     "copy": "Copy the answer",
     "prompt": "Show the exact prompt for this answer",
     "after": "Raw output after the stop",
@@ -50,6 +50,18 @@ LABELS = {
     "earlier": "Previous version",
     "later": "Next version",
 }
+WORDS = {
+    "edit": "Edit",
+    "branch": "Branch",
+    "copy": "Copy",
+    "prompt": "Prompt",
+    "after": "After the stop",
+    "retry": "Retry",
+    "extend": "Continue",
+    "raw": "Raw text",
+    "judge": "Judge",
+}
+"""Words beside the icons where there is room (see answers.css). Each one is part of the button's label."""
 
 
 READING = "Reading\u2026"
@@ -68,8 +80,9 @@ def render_button(act: str, turn: int, disabled: bool = False, pressed: bool | N
     if pressed is not None:
         off += f' aria-pressed="{str(pressed).lower()}"'
     icon = f'<svg viewBox="0 0 16 16" aria-hidden="true"><path d="{ICONS[act]}"/></svg>'
+    word = f"<span>{WORDS[act]}</span>" if act in WORDS else ""
     label = f'aria-label="{LABELS[act]}" title="{LABELS[act]}"'
-    return f'<button type="button" data-act="{act}" data-turn="{turn}" {label}{off}>{icon}</button>'
+    return f'<button type="button" data-act="{act}" data-turn="{turn}" {label}{off}>{icon}{word}</button>'
 
 
 def render_turns(
@@ -242,14 +255,16 @@ def _render_below(
         acts.append(render_button("retry", number))
         if answer.reply.finish in ("length", "cancelled") and answer.text:
             acts.append(render_button("extend", number))
+    acts.append(render_button("branch", number))
     if answer.text:
         acts.append(render_button("copy", number))
-        acts.append(render_button("raw", number, pressed=raw))
+    acts.append(render_button("judge", number))
     if answer.request is not None and not blind:
         acts.append(render_button("prompt", number))
+    if answer.text:
+        acts.append(render_button("raw", number, pressed=raw))
+    if answer.request is not None and not blind:
         acts.append(render_button("after", number))
-    acts.append(render_button("judge", number))
-    acts.append(render_button("branch", number))
     if not last:  # the metrics of the last answer are shown at the bottom of the lane
         continued = conversation.turns[number].continued_tokens(lane)
         figures = " \u00b7 ".join([FINISH[answer.reply.finish], *pace_words(answer.reply, continued)])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
+from playground.lanes.letters import lane_letter
 from playground.lanes.summary import Setting
 from playground.types import Reply, Sampling, Status
 from playground.ui.html import glossary
@@ -57,6 +58,16 @@ def hidden_lanes(shown: int, hidden: int) -> str:
         f"<p>Showing {shown} of this conversation\u2019s {shown + hidden} lanes. The next message continues "
         "only the lanes shown, in a new conversation. Press Differences to read the other answers.</p>"
     )
+
+
+def lane_chips(count: int) -> str:
+    """Render the letters that jump to a lane. They are shown only on narrow screens (see chips.js)."""
+    chips = "".join(
+        f'<button type="button" class="of-lane-{lane}" data-lane="{lane}" '
+        f'aria-label="Go to lane {lane_letter(lane)}" hidden>{lane_letter(lane)}</button>'
+        for lane in range(count)
+    )
+    return f'<nav aria-label="Lanes">{chips}</nav>'
 
 
 def lane_summary(name: str, settings: Sequence[Setting], reserve: bool = False) -> str:

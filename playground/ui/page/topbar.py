@@ -15,6 +15,7 @@ from playground.ui.html import labels as html_labels
 from playground.ui.html.view import render_view_menu
 from playground.ui.page.arrangement import Arrangement
 from playground.ui.page.conversation import ConversationView
+from playground.ui.page.state import LANES
 
 
 class TopBar:
@@ -49,6 +50,7 @@ class TopBar:
             chip = html_labels.model_chip(session.status())
             self.model = gr.HTML(chip, js_on_load=model.ON_CLICK, elem_id="model")
             conversation.compose_history()
+            gr.HTML(html_labels.lane_chips(LANES), elem_id="lane-chips")
 
     @property
     def outputs(self) -> list[Any]:

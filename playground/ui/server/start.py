@@ -34,7 +34,7 @@ STYLE_SHEETS = (
 )
 """Names of the style sheets, in the order in which later rules override earlier ones."""
 SCRIPTS = (
-    *("store", "view", "theme", "folds", "layout", "scroll", "draft", "votes", "address", "lanes"),
+    *("store", "view", "theme", "folds", "layout", "chips", "scroll", "draft", "votes", "address", "lanes"),
     *("reconnect", "toasts", "focus", "hints", "terms", "a11y"),
 )
 """Names of the scripts that run in the browser, in their order. `store` and `focus` are used by others."""

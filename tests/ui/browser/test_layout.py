@@ -12,6 +12,7 @@ from tests.helpers.browsing import QUESTION, Person
 
 pytestmark = pytest.mark.browser
 
+WIDTHS = "(all) => all.map((each) => each.offsetWidth)"
 DISTANCE = "(element) => element.scrollHeight - element.scrollTop - element.clientHeight"
 WATCH = """(selector) => {
   const top = () => document.querySelector(selector).getBoundingClientRect().top;
@@ -109,6 +110,33 @@ def test_four_lanes_are_two_by_two_and_one_can_be_shown_alone(person: Person) ->
     assert page.locator("#lane-1").evaluate("(lane) => lane.offsetWidth") > 340
     page.keyboard.press("Alt+z")
     expect(page.locator(".lane:visible")).to_have_count(4)
+    chips = page.locator("#lane-chips button:visible")
+    expect(chips).to_have_text(["A", "B", "C", "D"])
+    for lane in (3, 0, 2):
+        chips.nth(lane).click()
+        expect(chips.nth(lane)).to_have_attribute("aria-current", "true")
+        expect(page.locator(f"#prompt-{lane}")).to_be_in_viewport(ratio=1)
+    assert min(page.locator(".lane .head button:visible").evaluate_all(WIDTHS)) >= 36
+
+
+def test_words_stand_beside_the_icons_where_there_is_room(person: Person) -> None:
+    page = person.page
+    person.short()
+    page.click("#square")
+    person.ask(QUESTION)
+    acts = page.locator("#live-0 .answer .acts")
+    for width, words in ((1440, ["Retry", "Continue", "Copy", "Judge"]), (390, [])):
+        page.set_viewport_size({"width": width, "height": 844})
+        expect(
+            acts.locator("span:visible").filter(has_text=re.compile("Retry|Continue|Copy|Judge"))
+        ).to_have_text(words)
+        assert acts.evaluate("(row) => row.scrollWidth - row.clientWidth") <= 0
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+    for button in page.locator("button:visible").all():
+        name, text = button.get_attribute("aria-label"), button.inner_text().strip()
+        assert name or text
+        assert not name or text.split("\n")[0].lower() in name.lower(), "WCAG 2.2, 2.5.3"
+    assert page.locator("#send").get_attribute("title") == "Send the message (Enter)"
 
 
 @pytest.mark.parametrize("align", ["on", "off"])

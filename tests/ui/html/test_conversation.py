@@ -20,7 +20,7 @@ from playground.types import (
     Variant,
 )
 from playground.types.replies import Finish
-from playground.ui.html.conversation import render_turns
+from playground.ui.html.conversation import WORDS, render_turns
 from playground.ui.html.diff import render_marked
 from tests.helpers.checked import group
 
@@ -95,11 +95,18 @@ def test_a_change_of_recipe_is_reported_where_it_happens() -> None:
 
 def test_what_can_be_done_with_an_answer() -> None:
     shown = drawn(conversation(answer(DONE), answer(Reply(text="b", finish="length", new_tokens=9))))
-    assert acts(shown, 0) == ["edit", "copy", "raw", "prompt", "after", "judge", "branch"]
-    more = ["copy", "raw", "prompt", "after", "judge", "branch"]
+    assert acts(shown, 0) == ["edit", "branch", "copy", "judge", "prompt", "raw", "after"]
+    more = ["branch", "copy", "judge", "prompt", "raw", "after"]
     assert acts(shown, 1) == ["edit", "retry", "extend", *more]
     assert "Cut off" in shown
     assert acts(drawn(conversation(answer(Reply(text="b"))))) == [], "not while it is being written"
+
+
+def test_a_word_beside_an_icon_is_part_of_the_buttons_name() -> None:
+    shown = drawn(conversation(answer(DONE), answer(Reply(text="b", finish="length", new_tokens=9))))
+    words = re.findall(r'aria-label="([^"]*)"[^>]*><svg.*?</svg><span>([^<]*)</span>', shown)
+    assert {word for _, word in words} == set(WORDS.values())
+    assert all(word.lower() in label.lower() for label, word in words)
 
 
 def test_versions_are_walked_through_in_the_last_turn_only() -> None:

@@ -108,6 +108,7 @@
       else each.removeAttribute("aria-disabled");
     }
   };
+  const TITLES = { send: "Send the message (Enter)", stop: "Stop all lanes (Esc)", keys: "Help and keyboard shortcuts (?)" };
   const label = () => {
     wait();
     ["A", "B", "C", "D"].forEach((letter, lane) => {
@@ -130,6 +131,7 @@
       listen(lane, letter);
     });
     set(document.getElementById("keys"), "aria-label", "Help and keyboard shortcuts");
+    for (const [id, words] of Object.entries(TITLES)) set(document.getElementById(id), "title", words);
     for (const { shown, title, click } of tandemKeys) {
       const button = click && document.querySelector(click);
       if (!button) continue;

@@ -6,7 +6,11 @@
     lanes?.setAttribute("aria-busy", String(busy));
   };
 
-  const NARROW = 430; // pixels
+  // Widths of a lane in pixels: at most NARROW, its head has icons instead of words; from ROOMY and WIDE on, some or
+  // all buttons below an answer have words beside their icons.
+  const NARROW = 430;
+  const ROOMY = 480;
+  const WIDE = 640;
   const WORDS = { setup: "Set up this lane", prompt: "Show the lane's next prompt" };
   const fit = () => {
     for (const lane of document.querySelectorAll("#lanes > .lane")) {
@@ -14,6 +18,8 @@
       const head = lane.querySelector(".head");
       if (!head?.clientWidth) continue;
       lane.classList.toggle("narrow", head.clientWidth <= NARROW);
+      lane.classList.toggle("roomy", head.clientWidth >= ROOMY);
+      lane.classList.toggle("wide", head.clientWidth >= WIDE);
       const name = lane.querySelector(".pick input");
       lane.classList.toggle("name-cut", Boolean(name) && name.scrollWidth > name.clientWidth);
       if (!watched.has(head)) watched.add(head) && sizes.observe(head);
