@@ -85,23 +85,30 @@ class PromptDialog(Dialog):
     # --- Handlers ---------------------------------------------------------------------------------
 
     def on_open(self, lane: int) -> Callable[..., Updates]:
-        """Return the handler for a lane's Prompt button. The handler shows the lane's next prompt.
+        """Return the handler for a lane's Prompt button.
 
-        If it cannot be built, for example because the lane's demonstration set was deleted, the last prompt
-        is shown with the reason.
+        The handler shows the prompt of the lane's latest answer; the next prompt if there is none, if the
+        lane has been set up differently since, or if a message is being written. If the next prompt cannot be
+        built, for example because the lane's demonstration set was deleted, the last prompt is shown with the
+        reason.
         """
 
         def handler(state: PageState, values: Values) -> Updates:
             def act() -> Updates:
-                which = NEXT
+                written = (values[self._box] or "").strip()
                 try:
-                    preview = self._preview_next(state, lane, values)
+                    settings = self._read(state, values)
+                    latest = None if written else self._prompts.latest_turn(state, lane, settings)
+                    if latest is None:
+                        which, preview = NEXT, self._preview_next(state, lane, values)
+                    else:
+                        which, preview = str(latest), self._prompts.preview_past(state, lane, latest)
                 except InputError as error:
                     last = len(self._conversations.user_messages(state)) - 1
                     if last < 0:
                         raise
-                    which = str(last)
                     past = self._prompts.preview_past(state, lane, last)
+                    which = str(last)
                     preview = dataclasses.replace(past, error=f"The next prompt cannot be built. {error}")
                 return self._show(state, lane, which, preview, values[self.show_tokens])
 
@@ -159,7 +166,7 @@ class PromptDialog(Dialog):
     def _list_prompts(self, state: PageState) -> list[tuple[str, str]]:
         messages = self._conversations.user_messages(state)
         past = [(f"Turn {turn + 1}: {text}", str(turn)) for turn, text in enumerate(messages)]
-        return [("The next message", NEXT), *past]
+        return [("Next message, not sent yet", NEXT), *past]
 
 
 def _render_title(lane: int, preview: PromptPreview) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from playground.engine.scripted import ScriptedEngine
 from playground.library import Library
 from playground.session import Session
 from playground.store import ConflictError, Store
-from playground.types import Conversation
+from playground.types import Conversation, InputError
 from playground.ui.page.controller import Controller, LaneSettings
 from playground.ui.page.controller.values import Snapshot
 from playground.ui.page.state import PageState
@@ -95,3 +96,20 @@ def test_what_a_page_does_itself_is_never_taken_for_another_s(chat: Controller) 
     done(chat.streaming.send(state, "First, edited", CUT))
     chat.conversations.new(state)
     done(chat.streaming.send(state, "New", CUT))
+
+
+def test_the_prompt_of_the_latest_answer_is_that_of_the_lane_as_it_is_set_up(chat: Controller) -> None:
+    state, prompts = PageState(), chat.prompts
+    assert prompts.latest_turn(state, 0, CUT) is None
+    done(chat.streaming.send(state, "First", CUT))
+    done(chat.streaming.send(state, "Second", CUT))
+    assert prompts.latest_turn(state, 1, CUT) == 1
+    changed = dataclasses.replace(CUT, specs=["base", "urial:demos=pocket-3,k=1"])
+    assert prompts.latest_turn(state, 1, changed) is None
+    assert prompts.latest_turn(state, 0, changed) == 1
+    three = dataclasses.replace(CUT, specs=["base"] * 3, decoding=[{}] * 3)
+    assert prompts.latest_turn(state, 2, three) is None, "a lane that was added since"
+    state.editing_turn = 1
+    assert prompts.latest_turn(state, 0, CUT) is None
+    with pytest.raises(InputError):
+        prompts.latest_turn(state, 2, CUT)

@@ -85,7 +85,7 @@
   const back = (opener) => {
     if (wanted && toBox()) return;
     const found = opener && again(opener);
-    if (found && !found.closest(".dialog")) found.focus();
+    if (found && !found.closest(".dialog")) found.focus({ preventScroll: true });
     else toBox();
   };
   const follow = () => {

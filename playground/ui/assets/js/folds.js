@@ -29,8 +29,23 @@
     keep("tandem-open", [...open].join(" "));
     unfold();
   };
+  // The settings cover a part of the answers, so they are closed when new ones are written.
+  let writing = false;
+  const follow = () => {
+    const before = writing;
+    writing = document.getElementById("stop") !== null; // in the DOM only while answers are being generated
+    if (writing && !before) {
+      for (const [id, holder] of folds) if (holder.startsWith("lane-")) open.delete(id);
+      keep("tandem-open", [...open].join(" "));
+    }
+    unfold();
+  };
+  addEventListener("click", ({ target }) => {
+    const lane = target.closest?.(".lane-summary")?.closest(".lane:not(.blind)");
+    if (lane) fold(lane.id.replace("lane", "setup"));
+  });
   window.tandemMore = () => fold("more");
-  new MutationObserver(tandemOncePerFrame(unfold)).observe(document.documentElement, {
+  new MutationObserver(tandemOncePerFrame(follow)).observe(document.documentElement, {
     childList: true,
     subtree: true,
   });

@@ -16,13 +16,22 @@
   };
   let pointed = null;
   const update = () => show(pointed?.isConnected ? pointed : holder(document.activeElement));
-  addEventListener("pointerover", ({ target, pointerType }) => {
+  // Controls that a layout or scrolling moves under a pointer at rest are not pointed at.
+  let place = "";
+  const moves = ({ screenX, screenY }) => place !== (place = `${screenX} ${screenY}`);
+  addEventListener("pointermove", moves, { passive: true });
+  addEventListener("pointerover", (event) => {
+    const { target, pointerType } = event;
+    if (!moves(event)) return;
     const now = pointerType === "touch" ? null : holder(target);
     if (now === pointed) return;
     pointed = now;
     update();
   });
-  addEventListener("focusin", update);
+  addEventListener("focusin", () => {
+    pointed = null; // the one that moved last counts
+    update();
+  });
   addEventListener("focusout", () => requestAnimationFrame(update));
 
   // The text is the description of its control, and the line repeats it for the eye.

@@ -31,10 +31,7 @@ class Prompts:
         current = self.conversations.current(state)
         if current is not None and state.editing_turn is not None:
             current = current.before(state.editing_turn)
-        if state.blind and current is not None and lane < len(current.variants):
-            variant = current.variants[lane]
-        else:
-            variant = self.catalog.lane_variant(state, current, lane, settings)
+        variant = self._next_variant(state, current, lane, settings)
         histories = settings.histories
         whose = histories[lane] if lane < len(histories) else lane
         history = current.history(whose) if current else ()
@@ -62,6 +59,31 @@ class Prompts:
             left_out=request.left_out,
             chosen=_retrieve(variant, messages, request.left_out),
         )
+
+    def _next_variant(
+        self, state: PageState, current: Conversation | None, lane: int, settings: LaneSettings
+    ) -> Variant:
+        if state.blind and current is not None and lane < len(current.variants):
+            return current.variants[lane]
+        return self.catalog.lane_variant(state, current, lane, settings)
+
+    def latest_turn(self, state: PageState, lane: int, settings: LaneSettings) -> int | None:
+        """Return the index of the last turn, or None if its prompt tells nothing about the lane.
+
+        It tells something if a prompt was sent in it for the lane as it is set up now.
+
+        Raises:
+            InputError: the lane does not exist or cannot be used.
+        """
+        settings.require(lane)
+        current = self.conversations.current(state)
+        if current is None or not current.turns or state.editing_turn is not None:
+            return None
+        answers = current.turns[-1].answers
+        if lane >= len(answers) or answers[lane].request is None:
+            return None
+        variant = self._next_variant(state, current, lane, settings)
+        return len(current.turns) - 1 if answers[lane].variant == variant.name else None
 
     def preview_past(self, state: PageState, lane: int, turn: int) -> PromptPreview:
         """Return a preview of the prompt of a lane's answer in a turn. Turns are numbered from 0.
