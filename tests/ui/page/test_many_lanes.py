@@ -159,4 +159,4 @@ def test_votes_on_lanes_that_are_not_on_the_page_are_drawn(page: Page) -> None:
     )
     call_from(f"c={id}")
     updates = page.load()
-    assert "F better" in by_id(updates)["live-0"]
+    assert "F</b> better" in by_id(updates)["live-0"]
