@@ -9,9 +9,9 @@
   // Widths of a lane in pixels: at most NARROW, its head has icons instead of words; from ROOMY and WIDE on, some or
   // all buttons below an answer have words beside their icons.
   const NARROW = 430;
-  const ROOMY = 480;
+  const ROOMY = 420;
   const WIDE = 640;
-  const WORDS = { setup: "Set up this lane", prompt: "Show the lane's next prompt" };
+  const WORDS = { setup: "Set up this lane", prompt: "Show the exact prompt of this lane" };
   const fit = () => {
     for (const lane of document.querySelectorAll("#lanes > .lane")) {
       // Aligned lanes have no box of their own, so the width is that of their header.
