@@ -29,10 +29,8 @@ class Aligner(AlignerBase):
 
     def describe(self, adapter_label: str) -> str:
         """Describe the lane's weights and prompt in one sentence."""
-        return (
-            f"The base model after further training on questions with answers: the adapter {adapter_label} "
-            "changes its weights."
-        )
+        added = "small added weights, trained on questions with answers"
+        return f"The base model plus the adapter {adapter_label}: {added}."
 
     @classmethod
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:

@@ -36,7 +36,7 @@ class DemonstrationControls:
         self.controller = controller
         kind, default = recipe.kind, controller.catalog.sets()[controller.catalog.default_set()]
         with gr.Row(visible=kind.demonstrations, elem_classes="options-row") as self.row:
-            group_name("Demonstrations")
+            group_name("Demonstrations", "Earlier answers in a conversation act as examples, too.")
             self.demos = Choice(
                 self.list_sets(),
                 value=default.name,

@@ -99,7 +99,7 @@ def render_turns(
     """Render the given turns of one lane.
 
     If the lane's recipe changes between turns, a label above the first answer after each change shows the new
-    recipe.
+    recipe. The others have it as an attribute, which is shown once the lane is set up differently.
 
     Args:
         conversation: the conversation that contains the turns.
@@ -124,13 +124,15 @@ def render_turns(
             continue
         before = next((label for label in reversed(whose[:number]) if label), "")
         by = f'<div class="by">{escape(whose[number])}</div>' if changed and whose[number] != before else ""
+        # Shown if the lane is set up differently now (see answers.css).
+        quiet = "" if by or blind else f' data-by="{escape(whose[number])}"'
         text = (marked or {}).get(number) or (_render_raw(answer) if number in raw else None)
         said = f'<div class="user message">{render_markdown(conversation.turns[number].user)}</div>'
         kind = "answer short" if len(answer.text) <= SHORT else "answer"
         shown.append(
             f'<article class="turn" data-turn="{number}" style="--turn:{number}">'
             f'<div class="user-row">{said}{_render_message_buttons(number, answer)}</div>'
-            f'<div class="{kind}"><div class="bot-row">{by}{_render_answer(answer, note, text)}</div>'
+            f'<div class="{kind}"><div class="bot-row"{quiet}>{by}{_render_answer(answer, note, text)}</div>'
             f"{_render_below(conversation, lane, number, answer, blind, number in raw)}"
             f"{(marks or {}).get(number, '')}</div></article>"
         )

@@ -19,7 +19,7 @@ from mdit_py_plugins.dollarmath.index import math_block_dollar, math_inline_doll
 from playground.ui.html.mathml import render_formula
 
 _CLOSING = {"\\(": "\\)", "\\[": "\\]"}
-_TEX_ESCAPES = "()[]{}\\,;:!"
+_TEX_ESCAPES = "()[]{}\\,;:!%&"
 
 
 def install(parser: MarkdownIt) -> None:

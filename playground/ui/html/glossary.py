@@ -47,7 +47,7 @@ TERMS = {
         sentence="The number of demonstrations in the prompt: sample questions with their answers.",
         link="https://arxiv.org/abs/2405.19874",
         source="arXiv 2405.19874",
-        controls=".control[id^='k-']",
+        controls="[id^='k-']",
     ),
     "ablation": Term(
         name="Ablation",

@@ -70,6 +70,10 @@ def lane_chips(count: int) -> str:
     return f'<nav aria-label="Lanes">{chips}</nav>'
 
 
+CHANGED = '<i class="changed-since" hidden></i>'
+"""Mark in the head of a lane that has been set up differently since its latest answer."""
+
+
 def lane_summary(name: str, settings: Sequence[Setting], reserve: bool = False) -> str:
     """Render the settings that distinguish a lane, with emphasis on those that differ from another lane's.
 

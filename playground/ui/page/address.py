@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from playground.lanes.recipe import Recipe
 from playground.types import InputError, Sampling
 from playground.ui.controls.decoding import DecodingControls
 from playground.ui.controls.events import HIDDEN, QUICK, Updates
@@ -164,8 +165,17 @@ class Address:
             self.controller.catalog.variant(spec, state)
         except InputError as error:
             problems.append(f"{self.controller.catalog.name_lane(state, lane, spec)} in the link: {error}")
-            return ""
+            # A lane without its set stays what it is, and says what is missing.
+            return spec if self._is_set_missing(state, spec) else ""
         return spec
+
+    def _is_set_missing(self, state: PageState, spec: str) -> bool:
+        """Return whether a lane spec names a demonstration set that does not exist."""
+        try:
+            recipe = Recipe.of(spec)
+        except InputError:
+            return False
+        return bool(recipe.demos) and recipe.demos not in self.controller.catalog.sets(state)
 
 
 FOLLOW = "(id, kept) => tandemAddress(id, kept)"

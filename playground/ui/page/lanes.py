@@ -207,6 +207,8 @@ class Lanes:
         for lane, spec, summary in zip(self.columns, settings.specs, summaries, strict=False):
             name = abbreviate_spec(Recipe.of(spec).preset, labels)
             shown = html_labels.lane_summary(name, summary, reserve=any(summaries))
+            if self.controller.prompts.is_changed(state, lane.number, settings):
+                shown += html_labels.CHANGED
             updates[lane.meter] = shown + lane.draw_meter(state, settings, draft)
         return updates
 

@@ -93,6 +93,14 @@ def test_a_change_of_recipe_is_reported_where_it_happens() -> None:
     assert labels(drawn(conversation(answer(DONE), answer(DONE)))) == []
 
 
+def test_every_answer_knows_its_recipe_for_when_the_lane_is_set_up_differently() -> None:
+    turns = conversation(answer(DONE), answer(DONE), answer(DONE, name="tuned"))
+    shown = drawn(turns)
+    assert re.findall(r'data-by="([^"]*)"', shown) == ["Base, greedy, at most 256 tokens"], "the first two"
+    assert len(labels(shown)) == 2
+    assert "data-by" not in drawn(turns, blind=True)
+
+
 def test_what_can_be_done_with_an_answer() -> None:
     shown = drawn(conversation(answer(DONE), answer(Reply(text="b", finish="length", new_tokens=9))))
     assert acts(shown, 0) == ["edit", "branch", "copy", "judge", "prompt", "raw", "after"]

@@ -107,6 +107,9 @@ def test_the_prompt_of_the_latest_answer_is_that_of_the_lane_as_it_is_set_up(cha
     changed = dataclasses.replace(CUT, specs=["base", "urial:demos=pocket-3,k=1"])
     assert prompts.latest_turn(state, 1, changed) is None
     assert prompts.latest_turn(state, 0, changed) == 1
+    assert [prompts.is_changed(state, lane, changed) for lane in range(2)] == [False, True]
+    deleted = dataclasses.replace(CUT, specs=["base", "urial:demos=deleted"])
+    assert [prompts.is_changed(state, lane, deleted) for lane in range(2)] == [False, True]
     three = dataclasses.replace(CUT, specs=["base"] * 3, decoding=[{}] * 3)
     assert prompts.latest_turn(state, 2, three) is None, "a lane that was added since"
     state.editing_turn = 1

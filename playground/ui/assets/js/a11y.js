@@ -26,7 +26,12 @@
   const escape = (target) => {
     if (target.matches?.("input[aria-expanded=true]")) return; // Esc closes the list
     if (dialogs().length) controls(dialogs().at(-1)).find((each) => each.matches(".close"))?.click();
-    else if (!click("#stop") && target.closest?.("#message")) leave();
+    else if (click("#stop")) return;
+    else if (target.closest?.(".lane.set-up > .settings")) {
+      const button = target.closest(".lane").querySelector(".head [id^=setup-]");
+      button.click();
+      button.focus({ preventScroll: true });
+    } else if (target.closest?.("#message")) leave();
   };
   const handle = (event) => {
     if (event.defaultPrevented || event.isComposing) return;
@@ -67,6 +72,12 @@
     },
     true,
   );
+
+  // Gradio's drop-down opens its list when it gets the focus: one whose list was closed with Esc has it already.
+  addEventListener("pointerdown", ({ target }) => {
+    if (target !== document.activeElement || !target.matches?.("input[role=combobox]")) return;
+    if (target.getAttribute("aria-expanded") !== "true") target.blur(); // the click gives the focus back
+  }, true);
 
   // --- Labels and announcements ------------------------------------------------------------------
 

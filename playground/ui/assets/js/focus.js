@@ -116,6 +116,14 @@
     all.at(event.shiftKey ? -1 : 0).focus();
   };
 
+  // A dialog that has just opened has the focus itself, and these keys scroll it.
+  addEventListener("keydown", ({ key, target }) => {
+    const body = target.matches?.(".dialog") && target.querySelector(":scope > .dialog-body");
+    const [by, end] = { PageDown: [0.9], PageUp: [-0.9], ArrowDown: [0.1], ArrowUp: [-0.1], End: [0, 1], Home: [0, -1] }[key] ?? [];
+    if (!body || by === undefined) return;
+    body.scrollBy(0, end ? end * body.scrollHeight : by * body.clientHeight);
+  });
+
   const changed = tandemOncePerFrame(follow);
   new MutationObserver(changed).observe(document.documentElement, {
     childList: true,

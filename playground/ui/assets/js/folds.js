@@ -7,8 +7,13 @@
   const open = new Set(kept("tandem-open").split(" ").filter(Boolean));
   const folds = [0, 1, 2, 3].map((lane) => [`setup-${lane}`, `lane-${lane}`, "set-up"]);
   folds.push(["more", "bottom", "more"]);
+  const closeSetUps = () => folds.forEach(([id, holder]) => holder.startsWith("lane-") && open.delete(id));
   const fold = (id) => {
-    if (!open.delete(id)) open.add(id);
+    if (!open.delete(id)) {
+      // In two rows, settings lie over the lanes below them and would cover each other.
+      if (document.querySelector("#lanes[data-two-rows]")) closeSetUps();
+      open.add(id);
+    }
     keep("tandem-open", [...open].join(" "));
     unfold();
   };
@@ -23,6 +28,7 @@
   };
   window.tandemSetUp = (lane) => fold(`setup-${lane}`);
   window.tandemShowSetUps = () => {
+    if (document.querySelector("#lanes[data-two-rows]")) return; // the heads show the values
     for (const [id, holder] of folds) {
       if (holder.startsWith("lane-") && document.getElementById(id)) open.add(id);
     }
@@ -35,7 +41,7 @@
     const before = writing;
     writing = document.getElementById("stop") !== null; // in the DOM only while answers are being generated
     if (writing && !before) {
-      for (const [id, holder] of folds) if (holder.startsWith("lane-")) open.delete(id);
+      closeSetUps();
       keep("tandem-open", [...open].join(" "));
     }
     unfold();

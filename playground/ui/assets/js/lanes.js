@@ -20,6 +20,9 @@
       lane.classList.toggle("narrow", head.clientWidth <= NARROW);
       lane.classList.toggle("roomy", head.clientWidth >= ROOMY);
       lane.classList.toggle("wide", head.clientWidth >= WIDE);
+      // The token line is empty for a moment when a conversation or set-up changes: it keeps its height meanwhile.
+      const line = lane.querySelector(".meter-line");
+      if (line?.querySelector(".meter")) lane.style.setProperty("--meter-line", `${line.offsetHeight}px`);
       const name = lane.querySelector(".pick input");
       lane.classList.toggle("name-cut", Boolean(name) && name.scrollWidth > name.clientWidth);
       if (!watched.has(head)) watched.add(head) && sizes.observe(head);

@@ -85,6 +85,17 @@ class Prompts:
         variant = self._next_variant(state, current, lane, settings)
         return len(current.turns) - 1 if answers[lane].variant == variant.name else None
 
+    def is_changed(self, state: PageState, lane: int, settings: LaneSettings) -> bool:
+        """Return whether a lane's latest answer was generated with another setup than the present one."""
+        current = self.conversations.current(state)
+        answers = current.turns[-1].answers if current and current.turns else ()
+        if lane >= len(answers):
+            return False
+        try:
+            return self._next_variant(state, current, lane, settings).name != answers[lane].variant
+        except InputError:  # for example, the demonstration set was deleted
+            return True
+
     def preview_past(self, state: PageState, lane: int, turn: int) -> PromptPreview:
         """Return a preview of the prompt of a lane's answer in a turn. Turns are numbered from 0.
 
