@@ -93,7 +93,8 @@ class Recipe:
         if name != default:
             options["demos"] = name
         demos = sets.get(name)
-        all_of_it = demos is not None and (demos.whole or self.k == len(demos.demos))
+        # Of a set that does not exist, the page's slider shows 0 unless the link has another K.
+        all_of_it = not self.k if demos is None else demos.whole or self.k == len(demos.demos)
         if self.k is not None and (not all_of_it or self.pick != "first"):
             options["k"] = str(self.k)
         if self.pick != "first":

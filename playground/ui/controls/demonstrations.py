@@ -130,8 +130,10 @@ class DemonstrationControls:
         apply the limit of a set that is no longer selected.
         """
         chosen = self.controller.catalog.sets(state).get(demos)
-        count = len(chosen.demos) if chosen else k or 0
-        update = gr.update(maximum=max(1, count), visible=not (chosen and chosen.whole))
+        if chosen is None:  # a set that does not exist limits nothing
+            return gr.update(maximum=max(1, k or 1), visible=k is not None)
+        count = len(chosen.demos)
+        update = gr.update(maximum=max(1, count), visible=not chosen.whole)
         if k is None or k > count:
             # Change K only if necessary, because the user may have moved the slider in the meantime.
             update["value"] = count

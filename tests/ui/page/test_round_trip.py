@@ -190,7 +190,10 @@ def test_a_link_gives_a_page_with_the_same_link(blocks: gr.Blocks) -> None:
     check()
 
 
-@pytest.mark.parametrize("demos", ["pocket-50,k=20", "general-3", "multi-turn-3,k=1,pick=nearest"])
+@pytest.mark.parametrize(
+    "demos",
+    ["pocket-50,k=20", "general-3", "multi-turn-3,k=1,pick=nearest", "no-such-set", "no-such-set,k=5"],
+)
 def test_a_link_keeps_its_demonstration_set(blocks: gr.Blocks, demos: str) -> None:
     link = f"lane=urial:demos={demos}&lane=base"
     page = Browser(blocks, link)
