@@ -190,16 +190,22 @@ def test_a_link_gives_a_page_with_the_same_link(blocks: gr.Blocks) -> None:
     check()
 
 
-@pytest.mark.parametrize(
-    "demos",
-    ["pocket-50,k=20", "general-3", "multi-turn-3,k=1,pick=nearest", "no-such-set", "no-such-set,k=5"],
-)
+@pytest.mark.parametrize("demos", ["pocket-50,k=20", "general-3", "multi-turn-3,k=1,pick=nearest"])
 def test_a_link_keeps_its_demonstration_set(blocks: gr.Blocks, demos: str) -> None:
     link = f"lane=urial:demos={demos}&lane=base"
     page = Browser(blocks, link)
     assert page.load() == link
     assert page.values[page.part("kept")] == link
     assert page.values[page.part("demos-0")] == demos.split(",")[0]
+
+
+@pytest.mark.parametrize("demos", ["no-such-set", "no-such-set,k=5,pick=nearest"])
+def test_a_link_with_a_missing_set_keeps_its_lane_and_says_so(blocks: gr.Blocks, demos: str) -> None:
+    link = f"lane=urial:demos={demos}&lane=base"
+    page = Browser(blocks, link)
+    with pytest.warns(UserWarning, match="Lane A .* in the link: There is no demonstration set"):
+        assert page.load() == link
+    assert "There is no demonstration set" in page.values[page.part("live-0")]
 
 
 def test_a_lane_changed_while_the_page_loads_keeps_its_description(blocks: gr.Blocks) -> None:
