@@ -131,7 +131,7 @@ class DemonstrationControls:
         """
         chosen = self.controller.catalog.sets(state).get(demos)
         if chosen is None:  # a set that does not exist limits nothing
-            return gr.update(maximum=max(1, k or 1), visible=k is not None)
+            return gr.update(maximum=max(1, k or 1), visible=k is not None, value=k or 0)
         count = len(chosen.demos)
         update = gr.update(maximum=max(1, count), visible=not chosen.whole)
         if k is None or k > count:
