@@ -124,7 +124,7 @@ class Arrangement:
                     "The 2\u00d72 comparison needs an adapter: start Tandem with --adapter NAME=PATH."
                 )
             count = len(self.controller.conversations.user_messages(state))
-            sentence = "Four lanes are set up: base, base + URIAL, IFT and IFT + URIAL."
+            sentence = "Four lanes are set up with their defaults: base, base + URIAL, IFT and IFT + URIAL."
             if count:
                 messages = "your message" if count == 1 else f"your {count} messages"
                 sentence += f" Replay sends {messages} to all four in a new conversation."
