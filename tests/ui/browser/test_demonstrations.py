@@ -208,6 +208,7 @@ def test_a_set_is_edited_used_and_saved_and_the_record_has_its_content(person: P
     assert urial_of(lane).source == demos.content_hash
     assert demos.name in lane.name
 
+    person.page.click("#setup-0")
     person.page.click("#edit-0")
     person.page.fill("#editor-name input, #editor-name textarea", "../mine")
     person.page.click("#editor-save")
@@ -297,6 +298,7 @@ def test_a_prompt_that_overflows_is_refused_with_the_largest_k_or_loses_what_the
     most = int(group(r"k to at most (\d+)", refused.inner_text()))
     expect(person.status(1)).to_have_attribute("data-finish", re.compile("stop|length"))
 
+    person.page.click("#setup-0")  # it was closed when the answers were written
     person.choose("overflow-0", "drop the last demonstrations")
     person.ask(QUESTION)
     expect(person.page.locator("#chat-0 .notice").last).to_contain_text(
@@ -321,6 +323,7 @@ def test_a_saved_set_is_renamed_and_deleted_and_the_lanes_that_use_it_follow(
     page.click("#use-0")
     person.ask(QUESTION)
 
+    page.click("#setup-0")
     page.click("#edit-0")
     page.fill("#editor-name input, #editor-name textarea", "second")
     page.click("#editor-rename")
