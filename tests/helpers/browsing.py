@@ -262,7 +262,7 @@ class Person:
 
     @property
     def asked(self) -> Locator:
-        return self.page.locator("#chat-0 .user-row")
+        return self.page.locator("#chat-0 .user-row .user")
 
     def status(self, lane: int) -> Locator:
         return self.page.locator(f"#status-{lane} .figures")

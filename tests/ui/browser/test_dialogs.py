@@ -53,7 +53,7 @@ def test_all_turns_are_judged_at_once_and_skipped_afterwards(person: Person) -> 
     expect(page.locator("#judge-about")).to_contain_text("2 turns already judged")
     expect(page.locator(".toast-body")).to_have_count(0)
     page.click("#judge-close")
-    expect(page.locator("#chat-0 details.mark > summary")).to_have_text([re.compile("reference")] * 2)
+    expect(page.locator("#chat-0 details.mark > summary")).to_have_text([re.compile("Reference rule")] * 2)
 
     page.locator("#chat-0 [data-act=after]").last.click()
     assert _box(page.locator("#after"))["height"] < 450, "two lines do not fill the window"
