@@ -19,8 +19,17 @@ LATER = re.compile(rb"<script>\s*window\.gradio_config.*(?=</head>)", re.DOTALL)
 SHEET = re.compile(rb'<link rel="stylesheet"(?=[ >])')
 """Start of a style sheet in that part. It stays in the head, in front of those that Gradio's scripts add
 there later, because the last of two equally specific rules applies."""
-WITHOUT_WAITING = b""" media="print" onload="this.media='all'\""""
+WITHOUT_WAITING = b' media="print" data-later'
 """Attributes with which the browser loads a style sheet without waiting for it before it shows the frame."""
+APPLY = b"""<script>
+for (const sheet of document.querySelectorAll("link[data-later]")) {
+  const apply = () => { sheet.media = "all"; };
+  if (sheet.sheet) apply();
+  else sheet.addEventListener("load", apply);
+}
+</script>
+"""
+"""Script that applies these style sheets once they are loaded."""
 
 
 class FirstPaint:
@@ -69,7 +78,7 @@ class FirstPaint:
                 moved = moved.replace(each, b"")
             document = document[: later.start()] + sheets + document[later.end() :]
         before, place, after = document.partition(PLACE)
-        return before + self.render().encode(), moved + place + after
+        return before + self.render().encode() + APPLY, moved + place + after
 
 
 def _find_sheets(document: bytes) -> list[bytes]:
