@@ -28,10 +28,10 @@
   };
   window.tandemSetUp = (lane) => fold(`setup-${lane}`);
   window.tandemShowSetUps = () => {
-    if (document.querySelector("#lanes[data-two-rows]")) return; // the heads show the values
-    for (const [id, holder] of folds) {
-      if (holder.startsWith("lane-") && document.getElementById(id)) open.add(id);
-    }
+    const all = folds.filter(([id, holder]) => holder.startsWith("lane-") && document.getElementById(id));
+    const room = document.querySelector("#lanes[data-two-rows]") ? 1 : all.length;
+    if (room === 1) closeSetUps();
+    for (const [id] of all.slice(0, room)) open.add(id);
     keep("tandem-open", [...open].join(" "));
     unfold();
   };
