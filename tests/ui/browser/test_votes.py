@@ -216,7 +216,7 @@ def test_the_scoreboard_counts_by_turn_and_says_how_few(
     body = scores(person)
     expect(body.locator("h3")).to_have_text(["Open votes"])
     pair = body.locator(".pair-scores")
-    expect(pair.locator("strong")).to_have_text(["Base + URIAL", "IFT \u00b7 Pocket IFT"])
+    expect(pair.locator("strong")).to_have_text(["A Base + URIAL", "B IFT \u00b7 Pocket IFT"])
     expect(pair.locator(".tally")).to_have_text("2:0")
     rows = [re.sub(r"\s+", " ", row).strip() for row in pair.locator("tbody tr").all_inner_texts()]
     # Half a win of three, and of two: Wilson's intervals.
