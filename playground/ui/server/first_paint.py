@@ -73,16 +73,13 @@ class FirstPaint:
         later = LATER.search(document)
         moved = later[0] if later else b""
         if later:
-            sheets = b"".join(SHEET.sub(rb"\g<0>" + WITHOUT_WAITING, each) for each in _find_sheets(moved))
-            for each in _find_sheets(moved):
-                moved = moved.replace(each, b"")
+            sheets = b""
+            for sheet in re.findall(SHEET.pattern + rb"[^>]*>", moved):
+                moved = moved.replace(sheet, b"")
+                sheets += SHEET.sub(rb"\g<0>" + WITHOUT_WAITING, sheet)
             document = document[: later.start()] + sheets + document[later.end() :]
         before, place, after = document.partition(PLACE)
         return before + self.render().encode() + APPLY, moved + place + after
-
-
-def _find_sheets(document: bytes) -> list[bytes]:
-    return re.findall(SHEET.pattern + rb"[^>]*>", document)
 
 
 def _is_plain_html(start: Message) -> bool:

@@ -5,16 +5,18 @@
   // Lane settings and the less common decoding parameters are collapsed by default. The ids of the buttons
   // whose sections are open are stored.
   const open = new Set(kept("tandem-open").split(" ").filter(Boolean));
-  const folds = [0, 1, 2, 3].map((lane) => [`setup-${lane}`, `lane-${lane}`, "set-up"]);
-  folds.push(["more", "bottom", "more"]);
-  const closeSetUps = () => folds.forEach(([id, holder]) => holder.startsWith("lane-") && open.delete(id));
+  const setUps = [0, 1, 2, 3].map((lane) => [`setup-${lane}`, `lane-${lane}`, "set-up"]);
+  const folds = [...setUps, ["more", "bottom", "more"]];
+  const save = () => keep("tandem-open", [...open].join(" "));
+  const closeSetUps = () => setUps.forEach(([id]) => open.delete(id));
+  // In two rows, settings lie over the lanes below them and would cover each other.
+  const oneAtATime = () => document.querySelector("#lanes[data-two-rows]") !== null;
   const fold = (id) => {
     if (!open.delete(id)) {
-      // In two rows, settings lie over the lanes below them and would cover each other.
-      if (document.querySelector("#lanes[data-two-rows]")) closeSetUps();
+      if (oneAtATime()) closeSetUps();
       open.add(id);
     }
-    keep("tandem-open", [...open].join(" "));
+    save();
     unfold();
   };
   const unfold = () => {
@@ -28,11 +30,10 @@
   };
   window.tandemSetUp = (lane) => fold(`setup-${lane}`);
   window.tandemShowSetUps = () => {
-    const all = folds.filter(([id, holder]) => holder.startsWith("lane-") && document.getElementById(id));
-    const room = document.querySelector("#lanes[data-two-rows]") ? 1 : all.length;
-    if (room === 1) closeSetUps();
-    for (const [id] of all.slice(0, room)) open.add(id);
-    keep("tandem-open", [...open].join(" "));
+    const all = setUps.filter(([id]) => document.getElementById(id));
+    if (oneAtATime()) closeSetUps();
+    for (const [id] of oneAtATime() ? all.slice(0, 1) : all) open.add(id);
+    save();
     unfold();
   };
   // The settings cover a part of the answers, so they are closed when new ones are written.
@@ -42,7 +43,7 @@
     writing = document.getElementById("stop") !== null; // in the DOM only while answers are being generated
     if (writing && !before) {
       closeSetUps();
-      keep("tandem-open", [...open].join(" "));
+      save();
     }
     unfold();
   };

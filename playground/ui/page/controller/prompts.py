@@ -73,17 +73,15 @@ class Prompts:
         It tells something if a prompt was sent in it for the lane as it is set up now.
 
         Raises:
-            InputError: the lane does not exist or cannot be used.
+            InputError: the lane does not exist.
         """
         settings.require(lane)
         current = self.conversations.current(state)
         if current is None or not current.turns or state.editing_turn is not None:
             return None
         answers = current.turns[-1].answers
-        if lane >= len(answers) or answers[lane].request is None:
-            return None
-        variant = self._next_variant(state, current, lane, settings)
-        return len(current.turns) - 1 if answers[lane].variant == variant.name else None
+        asked = lane < len(answers) and answers[lane].request is not None
+        return len(current.turns) - 1 if asked and not self.is_changed(state, lane, settings) else None
 
     def is_changed(self, state: PageState, lane: int, settings: LaneSettings) -> bool:
         """Return whether a lane's latest answer was generated with another setup than the present one."""
