@@ -115,6 +115,7 @@ def test_on_a_touch_screen_the_box_gets_the_focus_only_to_type(person: Person) -
     person.short()
     person.ask(QUESTION)
     page.click("#retry")
+    expect(page.locator("#live-0 .version")).to_have_text("2/2")
     person.finished()
     assert page.evaluate("document.activeElement.closest('#message')") is None
     page.click("#live-0 [data-act=edit]")

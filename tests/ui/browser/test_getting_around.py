@@ -199,6 +199,7 @@ def test_a_copied_link_sets_another_browser_up_and_holds_no_text(
     expect(other.page.locator("#temperature-1 input")).to_have_value("1")
     expect(other.page.locator("#temperature-0 input")).to_have_value("0")
     other.page.click("#probe-next")
+    expect(other.asked).to_have_count(1)
     other.finished()
     id = other.conversation
     other.go(other.page.url)

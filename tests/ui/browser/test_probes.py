@@ -143,6 +143,7 @@ def test_own_files_are_listed_as_they_are_and_a_torn_one_is_named(own_probes: Ap
     expect(page.locator("#probe-chip")).to_contain_text(f"Probe: {HOSTILE}, message 1 of 2")
     person.short()
     page.click("#probe-next")
+    expect(person.asked).to_have_count(1)
     person.finished()
     expect(page.locator("#probe-chip summary")).to_have_text("Reference answer for message 1")
     assert page.locator("img[src='x']").count() == 0

@@ -90,9 +90,9 @@ def test_a_reload_right_after_send_and_a_second_page_follow_the_answers(
     served: Served, browser: Browser, person: Person
 ) -> None:
     page = person.page
+    served_before = len(served.session.store.summaries())
     person.type(QUESTION)
     page.press("#message textarea", "Enter")
-    served_before = len(served.session.store.summaries())
     while len(served.session.store.summaries()) == served_before:  # the message has arrived
         page.wait_for_timeout(10)
     person.reload()
