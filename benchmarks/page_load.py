@@ -1,10 +1,12 @@
 """Measure how the page loads in a browser, at the window sizes of a laptop and a phone.
 
-    python -m benchmarks.page_load [--baseline FOLDER] [--runs N] [--json]
+    python -m benchmarks.page_load [--baseline FOLDER] [--setup LINK] [--runs N] [--json]
 
 The real app with the pocket model and a headless Chromium run on the same machine. Every load has a browser
 context of its own, so that nothing is cached. With `--baseline`, the app of another checkout runs, too, and
-the loads of the two alternate: compare the ratios, because the times depend on the machine and its load.
+the loads of the two alternate: compare the ratios, because the times depend on the machine and its load. The
+set-up is that of a first visit, unless `--setup` names another one as in a link to the page, for example
+`lane=urial&lane=base`: two checkouts can differ in the lanes of a first visit.
 
 **First paint** is the time from the first byte of the page to the first frame with content (the paint timing
 `first-contentful-paint`).
@@ -166,7 +168,7 @@ def summarize(loads: Sequence[Load]) -> dict[str, float]:
     return {name: statistics.median(asdict(each)[name] for each in loads) for name in HEADS}
 
 
-def measure(browser: Browser, checkouts: dict[str, Path], runs: int) -> dict[str, dict[str, Any]]:
+def measure(browser: Browser, checkouts: dict[str, Path], runs: int, setup: str) -> dict[str, dict[str, Any]]:
     """Load the page of each checkout `runs` times at each size; return the medians by size and checkout.
 
     One load of each checkout before the first counted one warms up the server. In every second run, the order
@@ -174,7 +176,8 @@ def measure(browser: Browser, checkouts: dict[str, Path], runs: int) -> dict[str
     """
     found: dict[str, dict[str, list[Load]]] = {size: {name: [] for name in checkouts} for size in SIZES}
     with ExitStack() as apps:
-        urls = {name: apps.enter_context(app(checkout)) for name, checkout in checkouts.items()}
+        urls = {name: apps.enter_context(app(path)).rstrip("/") for name, path in checkouts.items()}
+        urls = {name: f"{url}/{setup and f'?{setup}'}" for name, url in urls.items()}
         for url in urls.values():
             load(browser, url, SIZES["laptop"])
         for run in range(runs):
@@ -208,10 +211,10 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def run(runs: int, baseline: Path | None) -> dict[str, Any]:
+def run(runs: int, baseline: Path | None, setup: str) -> dict[str, Any]:
     """Run the benchmark. Return the medians by window size, the machine and the software versions."""
     checkouts = {"now": ROOT} | ({} if baseline is None else {"baseline": baseline})
-    return run_in_browser(lambda browser: {"sizes": measure(browser, checkouts, runs), "runs": runs})
+    return run_in_browser(lambda browser: {"sizes": measure(browser, checkouts, runs, setup), "runs": runs})
 
 
 def main() -> None:
@@ -222,12 +225,13 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON document on standard output")
     parser.add_argument("--runs", type=int, default=5, help="number of counted loads per window size")
     parser.add_argument("--baseline", type=Path, help="folder of another checkout of Tandem, to compare with")
+    parser.add_argument("--setup", default="", metavar="LINK", help="part of a link after the question mark")
     arguments = parser.parse_args()
     if arguments.runs < 1:
         parser.error("--runs must be at least 1")
     if arguments.baseline is not None and not (arguments.baseline / "app.py").is_file():
         parser.error(f"--baseline: there is no app.py in {arguments.baseline}: name a checkout of Tandem.")
-    results = run(arguments.runs, arguments.baseline)
+    results = run(arguments.runs, arguments.baseline, arguments.setup)
     print(json.dumps(results, indent=1) if arguments.json else table(results))
 
 

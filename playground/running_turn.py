@@ -12,8 +12,10 @@ from playground.store.recorder import Recorder
 from playground.streams import Streams
 from playground.types import Answer, Conversation, InputError
 
-DRAW_EVERY = 0.1
-"""Seconds between snapshots while streaming. A page cannot render more than 8 to 10 snapshots per second."""
+YIELD_EVERY = 0.03
+"""Seconds between snapshots while streaming. A page renders 8 to 10 per second, each time the latest,
+so that this interval adds to its latency.
+"""
 SAVE_EVERY = 1.0
 """Seconds between database writes while a turn is streaming."""
 SETTLE = 1.5
@@ -153,20 +155,20 @@ class RunningTurns:
         stopped.
         """
         while self._is_loading() and not (self._closed or turn.is_stopped):
-            time.sleep(DRAW_EVERY)
+            time.sleep(YIELD_EVERY)
             yield turn.conversation
 
     def _stream(self, turn: RunningTurn) -> Snapshots:
         """Yield snapshots while the answers stream, and record a snapshot every `SAVE_EVERY` seconds."""
         current = turn.conversation
-        drawn_at = saved_at = time.monotonic()
+        yielded_at = saved_at = time.monotonic()
         with self.lock:  # so that the engine cannot be swapped or closed before `turn.engine` is set
             turn.engine = self._engine()
         for _ in turn.stream(turn.engine):
             if self._closed:
                 break
             now = time.monotonic()
-            if now - drawn_at < DRAW_EVERY:
+            if now - yielded_at < YIELD_EVERY:
                 continue
             if current is not turn.conversation:
                 current = turn.conversation
@@ -174,7 +176,7 @@ class RunningTurns:
                     self._record(current)
                     saved_at = now
             yield current
-            drawn_at = time.monotonic()
+            yielded_at = time.monotonic()
 
     def _record(self, unfinished: Conversation) -> None:
         """Record a turn in progress, unless `close` has already written its final state."""

@@ -106,7 +106,9 @@ def test_the_installed_command_finds_everything_that_is_shipped(installed: Path,
 @pytest.mark.slow
 def test_the_installed_package_holds_what_is_needed_and_no_more(installed: Path) -> None:
     package = installed / "playground"
-    files = ("js/a11y.js", "css/page.css", "css/lanes.css", "fonts/inter.woff2", "fonts/inter-license.txt")
+    fonts = [f"fonts/{name}" for name in ("inter", "stix-two-math")]
+    files = ["js/a11y.js", "css/page.css", "css/lanes.css"]
+    files += [f"{font}{end}" for font in fonts for end in (".woff2", "-license.txt")]
     for name in files:
         assert (package / "ui" / "assets" / name).is_file()
     shipped = package / "shipped"

@@ -216,7 +216,7 @@ def test_closing_records_an_answer_without_a_reader_as_stopped(library: Library,
     talk.close()  # the reader has gone, and has closed nothing
     recorded = Store(tmp_path).load(snapshot.id).turns[-1].answers
     assert [answer.reply.finish for answer in recorded] == ["cancelled", "cancelled"]
-    assert all(answer.reply.text.startswith("on and ") for answer in recorded)
+    assert all(answer.reply.text.startswith("on and") for answer in recorded)
     assert last(sending).turns[-1].answers == recorded  # and what comes late changes nothing
     assert Store(tmp_path).load(snapshot.id).turns[-1].answers == recorded
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from playground.aligners import AlignerClass, aligners, classes_by_name
 from playground.lanes.spec import format_spec, parse_spec
@@ -94,9 +94,27 @@ def default_lanes(adapter: str | None) -> tuple[str, str, str, str]:
     return BASE, URIAL, adapter, format_spec(URIAL, {"adapter": adapter})
 
 
-def square_lanes(adapter: str) -> tuple[str, str, str, str]:
-    """Return the lane specs for all combinations of URIAL and IFT: base, base + URIAL, IFT, IFT + URIAL."""
-    return BASE, URIAL, adapter, format_spec(URIAL, {"adapter": adapter})
+def square_lanes(adapter: str, options: Mapping[str, str]) -> tuple[str, str, str, str]:
+    """Return the lane specs for all combinations of URIAL and IFT: base, base + URIAL, IFT, IFT + URIAL.
+
+    Args:
+        adapter: the adapter of the IFT lanes.
+        options: the options of both URIAL lanes, without an adapter.
+    """
+    both = {"adapter": adapter, **options}
+    return BASE, format_spec(URIAL, options), adapter, format_spec(URIAL, both)
+
+
+def find_urial(specs: Sequence[str]) -> tuple[int, dict[str, str]] | None:
+    """Return the index and the options, except the adapter, of the first URIAL lane, or None."""
+    for index, spec in enumerate(specs):
+        try:
+            name, options = parse_spec(spec)
+        except InputError:
+            continue
+        if name == URIAL:
+            return index, {key: value for key, value in options.items() if key != "adapter"}
+    return None
 
 
 # --- Labels ---------------------------------------------------------------------------------------

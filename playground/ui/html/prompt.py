@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from playground import context_fit
-from playground.types import LeftOut, Part, Prompt, SelectedDemo, Token
+from playground.types import LeftOut, Part, Prompt, SelectedDemo, StopRule, Token
 from playground.ui.html.text import escape
 from playground.words import count_things, format_number
 
@@ -123,7 +123,7 @@ def render_prompt(
         )
     unplaced = [token for token in marked or () if token.start is None]
     first = "".join(f'<span class="first">{_render_token(token, token.piece)}</span>' for token in unplaced)
-    return f'{notice}<div class="prompt">{first}{"".join(sections)}</div>{_render_ends(ends)}'
+    return f'{notice}<div class="prompt">{first}{"".join(sections)}</div>{_render_ends(ends, prompt.stop)}'
 
 
 def _label_part(part: Part, count: int | None, retrieved: Sequence[SelectedDemo]) -> str:
@@ -134,12 +134,18 @@ def _label_part(part: Part, count: int | None, retrieved: Sequence[SelectedDemo]
     return label if count is None else f"{label} · {count_things(count, 'token')}"
 
 
-def _render_ends(ends: Sequence[str]) -> str:
-    """Render the line that lists the EOS tokens and stop sequences, shown below a prompt."""
-    if not ends:
-        return ""
+def _render_ends(ends: Sequence[str], stop: StopRule) -> str:
+    """Render the line below a prompt that says where the answer ends: at EOS tokens and stop sequences, and
+    where the stop rule "own" cuts (see `engine.text.Cutter`).
+    """
     written = " ".join(f"<code>{escape(json.dumps(end, ensure_ascii=False)[1:-1])}</code>" for end in ends)
-    return f'<p class="notice ends">The answer ends at {written}</p>'
+    places = [f"at {written}"] if written else []
+    if stop.name == "own" and stop.headers:
+        places.append(f"at the user header <code>{escape(stop.headers[0])}</code>")
+        if stop.fence:
+            places.append("at the fence that closes it")
+    which = ", whichever comes first" if len(places) > 1 else ""
+    return f'<p class="notice ends">The answer ends {", ".join(places)}{which}</p>' if places else ""
 
 
 STOP_LABELS: Mapping[str, str] = {"own": "Own header and fence", "paper": "Paper (substring)"}

@@ -96,7 +96,8 @@ def _render_pair(pair: PairRecord, labels: Labels) -> str:
         f"<b>{format_number(pair.first_wins)}</b></div>"
         f'<div class="entrant right">{_render_variant(pair.first, labels)}</div></header>'
         '<table><thead><tr><th scope="col"><span class="unseen">Turns</span></th>'
-        f'<th scope="col">win rate of {first}</th><th scope="col">{_render_axis(second, first)}</th>'
+        f'<th scope="col">win rate of {first}, 95% interval</th>'
+        f'<th scope="col">{_render_axis(second, first)}</th>'
         '<th scope="col"><span class="unseen">Comparisons</span></th></tr></thead>'
         f'<tbody class="{_lane_class(pair.first, labels)}">{"".join(rows)}</tbody></table>'
         f'<p class="note">{", ".join(filter(None, (counts, where)))}.{note}</p></article>'
@@ -163,7 +164,7 @@ def _render_score_table(scored: Sequence[ScoreRow], scale: tuple[float, float], 
     note = few(min(row.mean.conversations for row in scored if row.mean), "conversation")
     return (
         '<div class="wide"><table class="standings"><thead><tr><th scope="col">variant</th>'
-        f'<th scope="col">{_render_axis(*ends)}</th><th scope="col">{heading}</th>{columns}'
+        f'<th scope="col">{_render_axis(*ends)}</th><th scope="col">{heading}, 95% interval</th>{columns}'
         '<th scope="col">no verdict</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div>" + (f'<p class="note">{note}</p>' if note else "")
     )

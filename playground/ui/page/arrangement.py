@@ -7,13 +7,14 @@ from typing import Any, Protocol
 
 import gradio as gr
 
-from playground.lanes.names import default_lanes, square_lanes
+from playground.lanes.letters import lane_letter
+from playground.lanes.names import default_lanes, find_urial, square_lanes
 from playground.types import Conversation, InputError
 from playground.ui.controls.buttons import small_button
 from playground.ui.controls.choice import Choice
 from playground.ui.controls.events import HIDDEN, Updates, Values
 from playground.ui.controls.lane import Lane
-from playground.ui.controls.toast import attempt
+from playground.ui.controls.toast import attempt, say
 from playground.ui.html import labels as html_labels
 from playground.ui.page.address import Address
 from playground.ui.page.controller import Controller
@@ -113,7 +114,10 @@ class Arrangement:
         return attempt(act, self.add)
 
     def on_square(self, state: PageState, values: Values) -> Updates:
-        """Set up the lanes base, base + URIAL, IFT and IFT + URIAL. The conversation stays on the page."""
+        """Set up the lanes base, base + URIAL, IFT and IFT + URIAL. The conversation stays on the page.
+
+        Both URIAL lanes keep the options of the first open URIAL lane: the comparison is about what was set.
+        """
 
         def act() -> Updates:
             refuse_while_blind(state)
@@ -124,7 +128,10 @@ class Arrangement:
                     "The 2\u00d72 comparison needs an adapter: start Tandem with --adapter NAME=PATH."
                 )
             count = len(self.controller.conversations.user_messages(state))
-            sentence = "Four lanes are set up with their defaults: base, base + URIAL, IFT and IFT + URIAL."
+            index, options = find_urial(self.inputs.read(state, values).specs) or (0, {})
+            sentence = "Four lanes are set up: base, base + URIAL, IFT and IFT + URIAL."
+            if options:
+                sentence += f" Both lanes with URIAL keep the settings of lane {lane_letter(index)}."
             if count:
                 messages = "your message" if count == 1 else f"your {count} messages"
                 sentence += f" Replay sends {messages} to all four in a new conversation."
@@ -133,7 +140,7 @@ class Arrangement:
             for lane in self.lanes.columns[state.lanes :]:
                 updates |= self._clear(lane)
             state.lanes = LANES
-            for lane, spec in zip(self.lanes.columns, square_lanes(adapter), strict=True):
+            for lane, spec in zip(self.lanes.columns, square_lanes(adapter, options), strict=True):
                 updates |= self.lanes.set_up(state, lane, spec)
             return {**updates, **self.page.draw(state)}
 
@@ -148,8 +155,13 @@ class Arrangement:
                 state.blind = False
                 updates = self.page.set_controls(state, conversation) if conversation else {}
                 return {**updates, **self.page.draw(state, values)}
+            asked = bool(self.controller.conversations.user_messages(state))
             self.controller.conversations.new(state)
             state.blind = True
+            say(
+                "Blind: the lanes are shuffled, and their names are hidden until you press Reveal."
+                + (" The conversation so far is in History." if asked else "")
+            )
             return self.page.draw(state, values)
 
         return attempt(act, self.add)

@@ -50,7 +50,7 @@ class Run:
         """The exception that ended the run, or None."""
         self.is_stopped = False
         """Whether all lanes have been asked to stop. No further message is sent."""
-        self.has_ended = False
+        self._ended = threading.Event()
         self._stop, self._abandoned_after = stop, abandoned_after
         self._followers, self._left_at = 0, self.started_at
         self._changed = threading.Condition()
@@ -75,9 +75,14 @@ class Run:
                 log.exception("The answers of a closed page failed.")
         finally:
             on_end()
+            self._ended.set()
             with self._changed:
-                self.has_ended = True
                 self._changed.notify_all()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will be generated."""
+        return self._ended.is_set()
 
     def _publish(self, conversation: Conversation) -> None:
         with self._changed:
@@ -102,8 +107,7 @@ class Run:
 
     def wait_for_end(self, seconds: float) -> None:
         """Wait until the run has ended, or until the time is up."""
-        with self._changed:
-            self._changed.wait_for(lambda: self.has_ended, seconds)
+        self._ended.wait(max(seconds, 0.0))
 
     @contextmanager
     def following(self) -> Iterator[None]:

@@ -20,9 +20,10 @@ class TourRow:
         with gr.Row(visible=False, elem_id="tour") as self.row:
             self.text = gr.HTML("", elem_id="tour-text")
             with gr.Row(elem_id="tour-buttons"):
+                # Next is last, so that it stays under the pointer when the others are hidden.
+                self.end = small_button("End the tour", "tour-end")
                 self.back = small_button("Back", "tour-back")
                 self.next = small_button("Next", "tour-next", variant="primary")
-                self.end = small_button("End the tour", "tour-end")
 
     @property
     def outputs(self) -> list[Any]:

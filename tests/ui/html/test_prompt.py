@@ -11,7 +11,7 @@ import pytest
 from playground import context_fit
 from playground.demonstrations.draft import Draft
 from playground.demonstrations.families import FAMILIES
-from playground.types import Demo, DemoSet, Exchange, LeftOut, Prompt, SelectedDemo, Token
+from playground.types import Demo, DemoSet, Exchange, LeftOut, Prompt, SelectedDemo, StopRule, Token
 from playground.types.prompts import Piece
 from playground.ui.html import demonstrations as html_demonstrations
 from playground.ui.html import prompt as html_prompt
@@ -94,6 +94,27 @@ def test_what_was_left_out_is_reported_above_the_prompt() -> None:
         asked(), None, show_tokens=False, left_out=LeftOut(turns=2, tokens=5000)
     )
     assert "Sent without the oldest 2 turns: the full prompt of 5,000 tokens does not fit." in drawn
+
+
+@pytest.mark.parametrize(
+    ("stop", "ends"),
+    [
+        (StopRule(), "at <code>&lt;/s&gt;</code>"),
+        (
+            StopRule(headers=("User:", "Bot:")),
+            "at <code>&lt;/s&gt;</code>, at the user header <code>User:</code>, whichever comes first",
+        ),
+        (
+            StopRule(fence="```", headers=("# Query:",)),
+            "at <code>&lt;/s&gt;</code>, at the user header <code># Query:</code>, "
+            "at the fence that closes it, whichever comes first",
+        ),
+        (StopRule(name="paper", fence="```", headers=("# Query:",)), "at <code>&lt;/s&gt;</code>"),
+    ],
+)
+def test_the_line_below_the_prompt_says_where_the_answer_ends(stop: StopRule, ends: str) -> None:
+    drawn = html_prompt.render_prompt(Prompt(text="x", stop=stop), None, show_tokens=False, ends=["</s>"])
+    assert drawn.endswith(f'<p class="notice ends">The answer ends {ends}</p>')
 
 
 def test_an_old_prompt_without_parts_is_shown_whole() -> None:

@@ -52,7 +52,7 @@ def test_every_bar_grows_to_the_right_and_names_its_ends() -> None:
     pair = drawn([win(talk(("a", "b")), 0, 0)])
     first, second = re.findall(r"<strong>(.*?)</strong>", pair)[::-1]
     assert f'<div class="axis"><span>{second}</span><span>{first}</span></div>' in pair
-    assert f"win rate of {first}" in pair
+    assert f"win rate of {first}, 95% interval" in pair
     scored = judged(talk(("a", "b")), 0, outcome="scored", scores=(8.0, 3.0), scale=(1.0, 10.0))
     assert '<div class="axis"><span>1</span><span>10</span></div>' in drawn([scored])
     right = judged(talk(("a", "b")), 0, outcome="scored", scores=(1.0, 0.0), scale=(0.0, 1.0))
@@ -64,7 +64,7 @@ def test_scores_have_their_means_and_what_has_none_is_counted_apart() -> None:
     two = judged(talk(("c", "d")), 0, outcome="scored", scores=(6.0, 5.0), scale=(1.0, 10.0))
     cut = judged(talk(("e", "f")), 0, outcome="cut", scores=(None, None), scale=(1.0, 10.0))
     told = text(drawn([one, two, cut]))
-    assert "mean score, 1 to 10" in told
+    assert "mean score, 1 to 10, 95% interval" in told
     assert re.search(r"7.00 1.00 to 10.00 .*4.00 1.00 to 10.00", told), "two conversations tell little"
     assert "1 reply cut off" in told
 

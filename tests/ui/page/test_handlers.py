@@ -223,6 +223,17 @@ def test_the_comparison_of_four_uses_an_adapter_that_works_and_keeps_the_convers
         page.call("undo-setup", "click", None)
 
 
+def test_the_comparison_of_four_keeps_the_options_of_an_open_urial_lane(page: Page) -> None:
+    call_from("")
+    page.load()
+    values = {"pick-1": "urial", "demos-1": "pocket-50", "k-1": 20, "which-1": "nearest"}
+    (updates,) = page.call("square", "click", None, **values)
+    for lane in (1, 3):
+        ids = (f"demos-{lane}", f"k-{lane}", f"which-{lane}")
+        assert values_of(updates, *ids) == ["pocket-50", 20, "nearest"]
+    assert "Both lanes with URIAL keep the settings of lane B." in values_of(updates, "setup-changed")[0]
+
+
 def test_an_added_lane_uses_a_variant_that_is_missing(page: Page) -> None:
     call_from("")
     page.load()

@@ -113,7 +113,7 @@
   // What waits until the answers are complete. It keeps the focus, which a disabled button would lose.
   const WAITING = "#new, .above button, #square, #history input";
   const wait = () => {
-    const busy = document.getElementById("stop") !== null; // in the DOM only while answers are being generated
+    const busy = tandemWriting();
     for (const each of document.querySelectorAll(WAITING)) {
       if (busy) set(each, "aria-disabled", "true");
       else each.removeAttribute("aria-disabled");

@@ -80,8 +80,7 @@
   const PAUSE = 350;
   let timer = null;
   const count = () => {
-    const stop = document.getElementById("stop");
-    if (!stop?.getClientRects().length) document.getElementById("count-draft")?.click();
+    if (!tandemWriting()) document.getElementById("count-draft")?.click();
   };
   addEventListener("input", ({ target }) => {
     if (!target.closest?.("#message")) return;

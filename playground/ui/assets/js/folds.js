@@ -40,7 +40,7 @@
   let writing = false;
   const follow = () => {
     const before = writing;
-    writing = document.getElementById("stop") !== null; // in the DOM only while answers are being generated
+    writing = tandemWriting();
     if (writing && !before) {
       closeSetUps();
       save();

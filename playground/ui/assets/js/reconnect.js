@@ -5,7 +5,7 @@
   // conversation's id is in the address, and draft.js keeps unsent text.
   const PATIENCE = 8000;
   const progress = () => {
-    if (!document.querySelector("#stop")) return null;
+    if (!tandemWriting()) return null;
     return [...document.querySelectorAll(".lane .status, .lane .live")].map((part) => part.textContent).join();
   };
   document.addEventListener("visibilitychange", () => {

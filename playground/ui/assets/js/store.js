@@ -1,4 +1,5 @@
-// What other scripts share: copy and download text, store values in the browser, and run once per frame.
+// What other scripts share: copy and download text, store values in the browser, whether answers are being
+// generated, and run once per frame.
 (() => {
   window.tandemCopy = (text) => navigator.clipboard?.writeText(text);
   window.tandemDownload = (text) => {
@@ -23,6 +24,9 @@
       return "";
     }
   };
+
+  // Whether answers are being generated: only then is Stop in the DOM.
+  window.tandemWriting = () => document.getElementById("stop") !== null;
 
   // Return a function that runs `run` in the next frame, once, however often it is called until then.
   window.tandemOncePerFrame = (run) => {
