@@ -104,11 +104,12 @@ class Arrangement:
 
         def act() -> Updates:
             refuse_while_blind(state)
-            if state.lanes >= LANES:
+            count = state.lanes  # once, because another event can change it meanwhile
+            if count >= LANES:
                 raise InputError(f"The page can show at most {LANES} lanes: remove one first.")
-            lane = self.lanes.columns[state.lanes]
-            spec = self._find_missing(state, values)
-            state.lanes += 1
+            lane = self.lanes.columns[count]
+            spec = self._find_missing(count, values)
+            state.lanes = count + 1
             return {**self.draw(state), **self.lanes.set_up(state, lane, spec), **self._clear(lane)}
 
         return attempt(act, self.add)
@@ -202,13 +203,13 @@ class Arrangement:
 
     # --- Updates ------------------------------------------------------------------------------------
 
-    def _find_missing(self, state: PageState, values: Values) -> str:
-        """Return the spec of the first lane variant that is not on the page, default variants first."""
-        catalog, open_lanes = self.controller.catalog, self.lanes.columns[: state.lanes]
+    def _find_missing(self, count: int, values: Values) -> str:
+        """Return the spec of the first variant that is in none of `count` lanes, default variants first."""
+        catalog, open_lanes = self.controller.catalog, self.lanes.columns[:count]
         used = {values[lane.preset] for lane in open_lanes}
         defaults = default_lanes(catalog.default_adapter())
         offered = [spec for _, spec in open_lanes[0].list_presets()]
-        return next((spec for spec in (*defaults, *offered) if spec not in used), defaults[state.lanes])
+        return next((spec for spec in (*defaults, *offered) if spec not in used), defaults[count])
 
     def _clear(self, lane: Lane) -> Updates:
         """Return UI updates that remove earlier answers from a lane that was hidden."""

@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from playground.ui.server.first_paint import APPLY, WITHOUT_WAITING, FirstPaint
+from playground.ui.server.first_paint import APPLY, STILL, WITHOUT_WAITING, FirstPaint
 
 FRAME = '<div id="frame">Loading</div>'
 
@@ -36,7 +36,7 @@ def test_the_frame_comes_first_and_nothing_else_changes(page: FastAPI) -> None:
     assert places == sorted(places)
     waiting = f'rel="stylesheet"{WITHOUT_WAITING.decode()}'
     assert framed.count(waiting) == 1
-    added = framed.replace(FRAME, "").replace(APPLY.decode(), "")
+    added = framed.replace(FRAME, "").replace(APPLY.decode(), "").replace(STILL.decode(), "")
     assert sorted(added.replace(waiting, 'rel="stylesheet"')) == sorted(plain)
     assert framed.count("window.gradio_config = ") == 1
 
@@ -47,7 +47,7 @@ def test_the_frame_comes_first_and_nothing_else_changes(page: FastAPI) -> None:
         ("<p>Gone</p>", "<p>Gone</p>"),
         (
             "<head></head><gradio-app></gradio-app>",
-            f"<head></head>{FRAME}{APPLY.decode()}<gradio-app></gradio-app>",
+            f"<head></head>{FRAME}{APPLY.decode()}{STILL.decode()}<gradio-app></gradio-app>",
         ),
     ],
 )
