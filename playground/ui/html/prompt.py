@@ -138,13 +138,13 @@ def _render_ends(ends: Sequence[str], stop: StopRule) -> str:
     """Render the line below a prompt that says where the answer ends: at EOS tokens and stop sequences, and
     where the stop rule "own" cuts (see `engine.text.Cutter`).
     """
-    written = " ".join(f"<code>{escape(json.dumps(end, ensure_ascii=False)[1:-1])}</code>" for end in ends)
-    places = [f"at {written}"] if written else []
+    written = [f"<code>{escape(json.dumps(end, ensure_ascii=False)[1:-1])}</code>" for end in ends]
+    places = [f"at {', '.join(written)}"] if written else []
     if stop.name == "own" and stop.headers:
         places.append(f"at the user header <code>{escape(stop.headers[0])}</code>")
         if stop.fence:
             places.append("at the fence that closes it")
-    which = ", whichever comes first" if len(places) > 1 else ""
+    which = ", whichever comes first" if len(places) > 1 or len(written) > 1 else ""
     return f'<p class="notice ends">The answer ends {", ".join(places)}{which}</p>' if places else ""
 
 

@@ -129,6 +129,21 @@ def test_a_reload_right_after_send_and_a_second_page_follow_the_answers(
     person.finished()
 
 
+def test_a_reload_after_new_does_not_bring_the_last_conversation_back(person: Person) -> None:
+    page = person.page
+    person.send(QUESTION)
+    page.click("#stop")
+    person.finished()
+    page.click("#new")
+    expect(person.asked).to_have_count(0)
+    person.set_control("temperature", 0.3)
+    expect(page).to_have_url(re.compile("temperature=0.3"))
+    person.reload()
+    expect(page.locator("#temperature input")).to_have_value("0.3")
+    expect(person.asked).to_have_count(0)
+    assert "resume" not in page.url
+
+
 def test_a_page_whose_stream_was_cut_reloads_and_follows(person: Person) -> None:
     """As on a phone that slept: the connection is gone, and the page is visible again."""
     page = person.page

@@ -117,6 +117,12 @@ def test_the_line_below_the_prompt_says_where_the_answer_ends(stop: StopRule, en
     assert drawn.endswith(f'<p class="notice ends">The answer ends {ends}</p>')
 
 
+def test_several_ends_are_separated() -> None:
+    drawn = html_prompt.render_prompt(Prompt(text="x"), None, show_tokens=False, ends=["</s>", "# Query"])
+    ends = "at <code>&lt;/s&gt;</code>, <code># Query</code>, whichever comes first"
+    assert drawn.endswith(f'<p class="notice ends">The answer ends {ends}</p>')
+
+
 def test_an_old_prompt_without_parts_is_shown_whole() -> None:
     drawn = html_prompt.render_prompt(Prompt(text=NASTY), None, show_tokens=False)
     assert text_of(group(r"<pre>(.*?)</pre>", drawn)) == NASTY

@@ -23,12 +23,15 @@
     const vote = document.querySelector("#votes button");
     (visible(vote) && !vote.disabled ? vote : document.getElementById("chat-0"))?.focus();
   };
+  // The lane whose open settings have the focus. A list loses it to the page when an option is clicked.
+  const setUp = (target) =>
+    target === document.body ? document.querySelector(".lane.set-up") : target.closest?.(".lane.set-up");
   const escape = (target) => {
     if (target.matches?.("input[aria-expanded=true]")) return; // Esc closes the list
     if (dialogs().length) controls(dialogs().at(-1)).find((each) => each.matches(".close"))?.click();
     else if (click("#stop")) return;
-    else if (target.closest?.(".lane.set-up > .settings")) {
-      const button = target.closest(".lane").querySelector(".head [id^=setup-]");
+    else if (setUp(target)) {
+      const button = setUp(target).querySelector(".head [id^=setup-]");
       button.click();
       button.focus({ preventScroll: true });
     } else if (target.closest?.("#message")) leave();

@@ -16,7 +16,9 @@
     }
   };
   let shown = "";
+  let startedAt = -Infinity; // when the user started answers whose conversation's id has not arrived yet
   window.tandemAddress = (id, setup) => {
+    if (id) startedAt = -Infinity;
     if (id !== shown) dispatchEvent(new CustomEvent("tandem-conversation"));
     shown = id;
     const probe = parts(setup).filter((part) => part.startsWith("probe="));
@@ -29,13 +31,18 @@
 
   // A page reloaded right after Send may not have received the new conversation's id yet. The server then
   // opens the conversation in which this browser started answers last.
-  let actedAt = -Infinity;
-  for (const type of ["click", "keydown"]) addEventListener(type, () => (actedAt = Date.now()), true);
+  const STARTS = "#send, #examples button, #probing button, #tour button, .start-tour button";
+  addEventListener("click", ({ target }) => {
+    if (target.closest?.(STARTS)) startedAt = Date.now();
+  }, true);
+  addEventListener("keydown", ({ target, key, shiftKey }) => {
+    if (key === "Enter" && !shiftKey && target.closest?.("#message")) startedAt = Date.now();
+  }, true);
   addEventListener("pagehide", () => {
-    keep("tandem-acted", Date.now() - actedAt < 10000 ? String(Date.now()) : "", "sessionStorage");
+    keep("tandem-started", Date.now() - startedAt < 10000 ? String(Date.now()) : "", "sessionStorage");
   });
-  const justActed = Date.now() - Number(kept("tandem-acted", "sessionStorage")) < 20000;
+  const justStarted = Date.now() - Number(kept("tandem-started", "sessionStorage")) < 20000;
   const reloaded = performance.getEntriesByType("navigation")[0]?.type === "reload";
   const query = parts(location.search.slice(1));
-  if (justActed && reloaded && !query.some((part) => part.startsWith("c="))) go([...query, "resume=1"]);
+  if (justStarted && reloaded && !query.some((part) => part.startsWith("c="))) go([...query, "resume=1"]);
 })();
