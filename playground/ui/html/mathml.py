@@ -46,6 +46,8 @@ ATTRIBUTES = {
     "width": r"([0-2])?(\.\d+)?em",
 }
 """Attributes that are kept, each with a regular expression for its values."""
+LIMITS = frozenset(["argmax", "argmin", "inf", "lim", "max", "min", "sup"])
+"""Operators that have their subscript below them in a formula on its own line. The converter marks others."""
 ENVIRONMENTS = re.compile(r"\\(begin|end)\{(?:aligned|gathered|gather\*?|multline\*?|equation\*?)\}")
 """Environments that latex2mathml does not know. They are rendered as ``align*``."""
 
@@ -101,6 +103,9 @@ def _name(element: ElementTree.Element) -> str:
 def _write(element: ElementTree.Element) -> str:
     """Write an element with its content, without anything that is not listed in this module."""
     name = _name(element)
+    if name == "msub" and (element[0].text in LIMITS or element[0].get("movablelimits") == "true"):
+        name = "munder"
+        element[0].set("movablelimits", "true")
     inside = reveal(element.text or "")
     for child in element:
         inside += _write(child) + reveal(child.tail or "")

@@ -39,6 +39,13 @@ def test_every_kind_of_delimiter_makes_a_formula(text: str, display: str) -> Non
         assert [each.replace(" ", "") for each in sources(written)] == [text.replace(" ", "")]
 
 
+@pytest.mark.parametrize("operator", ["lim", "max", "limsup", "Pr"])
+def test_the_limit_of_an_operator_stands_below_it(operator: str) -> None:
+    written = there(convert_formula(rf"\{operator}_{{a}} b", display=True))
+    assert re.search(r'<munder><mo movablelimits="true">[^<]*</mo>(<mrow>)?<mi>a</mi>', written)
+    assert "<munder>" not in there(convert_formula(r"\log_a b", display=True))
+
+
 @pytest.mark.parametrize("text", [r"\(a\) and \[b\] to c", "a $$x$$ b", "\\[a\\] tail\nnext"])
 def test_text_beside_a_formula_is_kept(text: str) -> None:
     left = re.sub(r"<math.*?</math>", "", render_markdown(text))
