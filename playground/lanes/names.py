@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from playground.aligners import AlignerClass, aligners, classes_by_name
 from playground.lanes.spec import format_spec, parse_spec
@@ -105,16 +105,16 @@ def square_lanes(adapter: str, options: Mapping[str, str]) -> tuple[str, str, st
     return BASE, format_spec(URIAL, options), adapter, format_spec(URIAL, both)
 
 
-def find_urial(specs: Sequence[str]) -> tuple[int, dict[str, str]] | None:
-    """Return the index and the options, except the adapter, of the first URIAL lane, or None."""
-    for index, spec in enumerate(specs):
+def find_urial_options(specs: Iterable[str]) -> dict[str, str]:
+    """Return the options of the first URIAL lane, except its adapter."""
+    for spec in specs:
         try:
             name, options = parse_spec(spec)
         except InputError:
             continue
         if name == URIAL:
-            return index, {key: value for key, value in options.items() if key != "adapter"}
-    return None
+            return {key: value for key, value in options.items() if key != "adapter"}
+    return {}
 
 
 # --- Labels ---------------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 import gradio as gr
 
-from playground.lanes.letters import lane_letter
-from playground.lanes.names import default_lanes, find_urial, square_lanes
+from playground.lanes.names import default_lanes, find_urial_options, square_lanes
+from playground.lanes.recipe import Recipe
 from playground.types import Conversation, InputError
 from playground.ui.controls.buttons import small_button
 from playground.ui.controls.choice import Choice
@@ -129,19 +129,24 @@ class Arrangement:
                     "The 2\u00d72 comparison needs an adapter: start Tandem with --adapter NAME=PATH."
                 )
             count = len(self.controller.conversations.user_messages(state))
-            index, options = find_urial(self.inputs.read(state, values).specs) or (0, {})
+            specs = self.inputs.read(state, values).specs
+            options = find_urial_options(specs)
+            wanted = square_lanes(adapter, options)
             sentence = "Four lanes are set up: base, base + URIAL, IFT and IFT + URIAL."
             if options:
-                sentence += f" Both lanes with URIAL keep the settings of lane {lane_letter(index)}."
+                sentence += " Both lanes with URIAL keep the settings of the URIAL lane."
             if count:
                 messages = "your message" if count == 1 else f"your {count} messages"
                 sentence += f" Replay sends {messages} to all four in a new conversation."
             self.undo.offer(state, self.inputs, values, sentence, replay=True)
+            order = _match_lanes(specs, wanted)
+            if order != sorted(order):  # the answers move with their lanes
+                self.controller.conversations.arrange(state, order)
             updates: Updates = {}
             for lane in self.lanes.columns[state.lanes :]:
                 updates |= self._clear(lane)
             state.lanes = LANES
-            for lane, spec in zip(self.lanes.columns, square_lanes(adapter, options), strict=True):
+            for lane, spec in zip(self.lanes.columns, wanted, strict=True):
                 updates |= self.lanes.set_up(state, lane, spec)
             return {**updates, **self.page.draw(state)}
 
@@ -239,6 +244,17 @@ def refuse_while_blind(state: PageState) -> None:
     """
     if state.blind:
         raise InputError("The lane names are hidden: press Reveal first.")
+
+
+def _match_lanes(specs: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    """Return the lanes in the order of the wanted lanes. Lanes without a match fill the places left."""
+    presets = [Recipe.of(spec).preset for spec in specs]
+    order: list[int | None] = []
+    for spec in wanted[: len(specs)]:
+        matches = (lane for lane, preset in enumerate(presets) if preset == Recipe.of(spec).preset)
+        order.append(next((lane for lane in matches if lane not in order), None))
+    others = iter([lane for lane in range(len(specs)) if lane not in order])
+    return [next(others) if lane is None else lane for lane in order]
 
 
 def _move_leader(mode: Any, order: Sequence[int]) -> str:

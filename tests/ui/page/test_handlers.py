@@ -232,7 +232,19 @@ def test_the_comparison_of_four_keeps_the_options_of_an_open_urial_lane(page: Pa
     for lane in (1, 3):
         ids = (f"demos-{lane}", f"k-{lane}", f"which-{lane}")
         assert values_of(updates, *ids) == ["pocket-50", 20, "nearest"]
-    assert "Both lanes with URIAL keep the settings of lane B." in values_of(updates, "setup-changed")[0]
+    assert "Both lanes with URIAL keep the settings of the URIAL lane." in values_of(updates, "setup-changed")[0]
+
+
+def test_in_the_comparison_of_four_the_answers_move_with_their_lanes(page: Page) -> None:
+    conversation = page.session.new([page.session.variant(spec) for spec in ("urial", "base")])
+    *_, conversation = page.session.send(conversation, "Hello?")
+    call_from(f"c={conversation.id}")
+    page.load()
+    (updates,) = page.call("square", "click", None, **{"pick-0": "urial", "pick-1": "base"})
+    assert [answer.variant for answer in there(page.state.branch).turns[0].answers] == ["base", "urial"]
+    assert values_of(updates, "pick-0", "pick-1") == ["base", "urial"]
+    page.call("undo-setup", "click", None)
+    assert (page.state.branch, page.state.conversation, page.state.lanes) == (None, conversation.id, 2)
 
 
 def test_an_added_lane_uses_a_variant_that_is_missing(page: Page) -> None:
