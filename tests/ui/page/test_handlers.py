@@ -232,7 +232,8 @@ def test_the_comparison_of_four_keeps_the_options_of_an_open_urial_lane(page: Pa
     for lane in (1, 3):
         ids = (f"demos-{lane}", f"k-{lane}", f"which-{lane}")
         assert values_of(updates, *ids) == ["pocket-50", 20, "nearest"]
-    assert "Both lanes with URIAL keep the settings of the URIAL lane." in values_of(updates, "setup-changed")[0]
+    (told,) = values_of(updates, "setup-changed")
+    assert "Both lanes with URIAL keep the settings of the URIAL lane." in told
 
 
 def test_in_the_comparison_of_four_the_answers_move_with_their_lanes(page: Page) -> None:
