@@ -123,4 +123,4 @@ def test_a_round_in_each_dialog_stays_inside_and_esc_closes_a_list_before_the_di
             expect(dialog).to_be_visible()
         page.keyboard.press("Escape")
         expect(dialog).to_have_count(0)
-        assert page.evaluate("document.activeElement.tagName") == "BUTTON", opener
+        page.wait_for_function("document.activeElement.tagName === 'BUTTON'")
