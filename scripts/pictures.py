@@ -57,6 +57,7 @@ class Pictures:
             expect(person.page.locator(".lane:visible")).to_have_count(4)
             for text in (QUESTION, "And of Japan?"):
                 person.ask(text)
+            person.page.mouse.move(0, 0)  # the term is no longer explained
         for theme, name in (("light", "phone"), ("dark", "phone-dark")):
             with self.of(name, NARROW, theme) as person:
                 for text in (QUESTION, "And of Japan?"):

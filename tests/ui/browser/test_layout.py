@@ -48,6 +48,16 @@ def choose_view(page: Page, name: str, option: str) -> None:
     expect(page.locator("#view-menu")).to_be_hidden()
 
 
+def test_the_address_can_ask_for_a_theme_and_the_view_menu_overrides_it(person: Person) -> None:
+    page = person.page
+    person.go(f"{person.url}?__theme=dark")  # as on Hugging Face
+    expect(page.locator("body")).to_have_class(re.compile(r"\bdark\b"))
+    choose_view(page, "theme", "light")
+    for _ in range(2):
+        expect(page.locator("body")).not_to_have_class(re.compile(r"\bdark\b"))
+        person.reload()
+
+
 def test_the_answers_to_a_message_start_at_the_same_height(person: Person) -> None:
     page = person.page
     lay_out(page, "aligned")

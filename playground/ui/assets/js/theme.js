@@ -1,8 +1,10 @@
-// The theme chosen in the View menu. Gradio follows the system's theme and shows it by a class of the body.
+// The theme: that chosen in the View menu, else that of the address (a Space is embedded with `__theme=dark`), else
+// the system's, which Gradio follows. Gradio shows the theme by a class of the body.
 (() => {
+  const asked = new URLSearchParams(location.search).get("__theme");
   const system = matchMedia("(prefers-color-scheme: dark)");
   const apply = () => {
-    const theme = tandemView("theme");
+    const theme = tandemView("theme") || (["dark", "light"].includes(asked) ? asked : "");
     document.documentElement.style.colorScheme = theme;
     if (!document.body) return;
     const dark = theme ? theme === "dark" : system.matches;
