@@ -33,15 +33,3 @@ checked the types.
 """
 QUICK: dict[str, Any] = {**HIDDEN, "concurrency_limit": None}
 """Options for non-blocking handlers, without a concurrency limit. Includes `HIDDEN`."""
-
-
-def apply_updates(values: Values, updates: Updates) -> Values:
-    """Return the inputs as the browser will send them once it has applied a handler's updates."""
-    applied = dict(values)
-    for part, update in updates.items():
-        is_update = isinstance(update, dict) and update.get("__type__") == "update"
-        if not is_update:
-            applied[part] = update
-        elif "value" in update:
-            applied[part] = update["value"]
-    return applied

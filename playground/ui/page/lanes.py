@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import gradio as gr
@@ -211,18 +210,6 @@ class Lanes:
             if self.controller.prompts.is_changed(state, lane.number, settings):
                 shown += html_labels.CHANGED
             updates[lane.meter] = shown + lane.draw_meter(state, settings, draft)
-        return updates
-
-    def draw_loaded(self, state: PageState, values: Values) -> Updates:
-        """Return UI updates for the lanes' heads and, on a page without turns, their descriptions.
-
-        Everything else that depends on the controls is hidden at first, and left to `on_loaded`.
-        """
-        updates = self.draw_meters(state, values)
-        if not self.controller.conversations.user_messages(state):
-            for lane in self.columns[: state.lanes]:
-                with suppress(InputError):  # `on_loaded` shows the error
-                    updates[lane.live] = lane.placeholder(lane.spec(state, lane_values(lane, values)), state)
         return updates
 
     def draw_columns(self, state: PageState) -> Updates:

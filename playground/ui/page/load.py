@@ -10,7 +10,7 @@ from playground.lanes.letters import lane_letter
 from playground.lanes.names import abbreviate_spec, label_lanes
 from playground.library.presets import Preset
 from playground.types import InputError
-from playground.ui.controls.events import HIDDEN, Updates, Values, apply_updates
+from playground.ui.controls.events import HIDDEN, Updates, Values
 from playground.ui.controls.toast import attempt, say, warn
 from playground.ui.html import presets as html_presets
 from playground.ui.page.actions import Actions
@@ -68,8 +68,9 @@ class PageLoad:
         ticked = events.on(self.timer.tick, self.on_tick)
         events.on(ticked.then, lanes.on_meters, lanes.meters)
         loaded = events.on(blocks.load, self.on_load)
-        loaded.then(None, None, None, js="() => window.tandemShow?.()", **HIDDEN)
         settled = events.on(loaded.then, lanes.on_loaded)
+        # Only now, because the token counts in the lanes' heads would move what is below them.
+        settled.then(None, None, None, js="() => window.tandemShow?.()", **HIDDEN)
         written = events.on(settled.then, self.on_setup, self.address.parts)
         # Also runs after the load event: if the conversation id is unknown, the value stays empty and no
         # change event fires.
@@ -83,16 +84,11 @@ class PageLoad:
     # --- Loading ------------------------------------------------------------------------------------
 
     def on_load(self, state: PageState, values: Values) -> Updates:
-        """Show the conversation specified in the address, or a new page.
-
-        The lanes are drawn with their new settings as well, because the page is shown now.
-        """
+        """Show the conversation specified in the address, or a new page."""
         try:
-            updates = self._load(state, values, get_query())
+            return {**self._load(state, values, get_query()), self.timer: gr.Timer(active=True)}
         finally:
             state.loaded = True
-        drawn = self.lanes.draw_loaded(state, apply_updates(values, updates))
-        return {**updates, **drawn, self.timer: gr.Timer(active=True)}
 
     def _load(self, state: PageState, values: Values, query: Sequence[tuple[str, str]]) -> Updates:
         named = dict(query)
