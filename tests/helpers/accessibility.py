@@ -10,13 +10,13 @@ AT_REST = "() => document.getAnimations().every((one) => one.effect.getComputedT
 """Nothing fades in or out any more; what waits for an answer pulses without an end."""
 
 
-def faultless(page: Page, where: str) -> None:
-    """No rule of WCAG 2 A and AA that axe-core knows is broken.
+def faultless(page: Page, where: str, part: str | None = None) -> None:
+    """No rule of WCAG 2 A and AA that axe-core knows is broken, in the page or in what `part` selects.
 
     A button that has just been enabled fades in, and is too pale on the way.
     """
     page.wait_for_function(AT_REST)
-    found = Axe().run(page, options=RULES).response["violations"]
+    found = Axe().run(page, context=part, options=RULES).response["violations"]
     broken = [
         f"{rule['id']} {node['target']}: {node['html'][:160]} - {node['failureSummary']}"
         for rule in found

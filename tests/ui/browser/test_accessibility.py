@@ -71,6 +71,20 @@ def test_no_rule_of_accessibility_is_broken(person: Person, scheme: Literal["lig
     faultless(page, "a final vote")
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_buttons_are_readable_under_the_pointer(person: Person, scheme: Literal["light", "dark"]) -> None:
+    """Buttons have other colours under the pointer: Send's were too pale in the dark theme."""
+    page = person.page
+    page.emulate_media(color_scheme=scheme)
+    person.go(person.url)
+    page.fill("#message textarea", QUESTION)
+    names = page.locator("button[id]:visible").evaluate_all("all => all.map((one) => one.id)")
+    assert "send" in names
+    for name in names:
+        page.hover(f"#{name}")
+        faultless(page, f"{name} under the pointer", f"#{name}")
+
+
 @pytest.mark.parametrize(
     ("scheme", "size"), [("light", SIZES[0]), ("dark", SIZES[1])], ids=["light-laptop", "dark-phone"]
 )
