@@ -14,6 +14,9 @@ from playwright.sync_api import Browser, sync_playwright
 
 from benchmarks.engine import QUIET, processor
 
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell")
+"""What the programs of Chromium and Chrome are called; those that draw their own windows come first."""
+
 
 def run_in_browser(measure: Callable[[Browser], dict[str, Any]]) -> dict[str, Any]:
     """Run `measure` with a headless browser, and return its results with the machine and software versions.
@@ -24,7 +27,8 @@ def run_in_browser(measure: Callable[[Browser], dict[str, Any]]) -> dict[str, An
     load = os.getloadavg()[0]
     if load > QUIET:
         print(f"The load average is {load:.1f}: the machine is not idle.", file=sys.stderr)
-    path = os.environ.get("TANDEM_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    installed = filter(None, map(shutil.which, NAMES))
+    path = os.environ.get("TANDEM_CHROMIUM") or next(installed, None)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         results = measure(browser)

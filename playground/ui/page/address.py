@@ -51,6 +51,8 @@ class Address:
         """Text that changes whenever the page opens a conversation whose answers are being generated."""
         self.moved = self._hidden_textbox("moved")
         """Text that depends on the number of lanes and the probe. A change triggers an update of the link."""
+        self.changed = gr.Button(visible="hidden", elem_id="changed", elem_classes="nowhere")
+        """Button pressed by `address.js` once after any number of settings have changed."""
 
     def _hidden_textbox(self, id: str) -> gr.Textbox:
         return gr.Textbox("", visible="hidden", elem_id=id, elem_classes="nowhere", container=False)
@@ -60,8 +62,10 @@ class Address:
         """Components updated by this feature's event handlers."""
         return [self.conversation, self.link, self.kept, self.moved, self.running]
 
-    def connect(self, copy: gr.Button) -> None:
-        """Connect `address.js` to the hidden text boxes and the copy button."""
+    def connect(self, copy: gr.Button, settings: Sequence[Any]) -> None:
+        """Connect `address.js` to the hidden text boxes, the copy button and the settings in a link."""
+        changes = [each.change for each in (*settings, self.moved)]
+        gr.on(changes, None, None, None, js="() => tandemChanged()", trigger_mode="multiple", **HIDDEN)
         for box in (self.conversation, self.kept):
             box.change(None, [self.conversation, self.kept], None, js=FOLLOW, **HIDDEN)
         copied = copy.click(None, [self.link], None, js="(link) => tandemCopyLink(link)", **HIDDEN)

@@ -77,9 +77,9 @@ class PageLoad:
         followed = [self.address.conversation, self.address.kept]
         written.then(None, followed, None, js=FOLLOW, **HIDDEN)
         controls = [part for part in self.inputs.controls if part is not self.inputs.prefill]
-        changes = [each.change for each in (*controls, self.address.moved)]
-        events.on(changes, self.on_setup, self.address.parts, trigger_mode="always_last")
-        self.address.connect(topbar.copy_link)
+        changed = self.address.changed.click
+        events.on(changed, self.on_setup, self.address.parts, trigger_mode="always_last")
+        self.address.connect(topbar.copy_link, controls)
 
     # --- Loading ------------------------------------------------------------------------------------
 

@@ -25,6 +25,11 @@
     go(id ? [`c=${encodeURIComponent(id)}`, ...probe] : parts(setup));
     keep("tandem-setup", parts(setup).filter((part) => !probe.includes(part)).join("&"));
   };
+  // Settings often change several at a time, and reading them all takes tens of milliseconds. While the page
+  // loads, they are not read: that is done once at the end.
+  window.tandemChanged = tandemOncePerFrame(() => {
+    if (!document.getElementById("skeleton")) document.getElementById("changed")?.click();
+  });
   window.tandemCopyLink = (link) => tandemCopy(`${location.origin}${location.pathname}?${link}`);
   // Must run before Gradio requests the page from the server, because the server reads the address.
   if (!parts(location.search.slice(1)).some((part) => named.test(part))) go(parts(kept("tandem-setup")));
