@@ -64,6 +64,8 @@
   );
   const receive = (text) => {
     const before = get.call(found);
+    // Gradio also sets the box to the text that is in it, for example while the text is being typed.
+    if (text === before) return;
     set.call(found, text);
     given = text;
     const typed = sent === null ? "" : before.startsWith(sent) ? before.slice(sent.length) : before;
