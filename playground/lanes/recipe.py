@@ -70,7 +70,7 @@ class Recipe:
         Args:
             default: the name of the base's default demonstration set.
             sets: the available demonstration sets, by name.
-            seed: the seed for a random ablation; None omits the seed.
+            seed: the seed for a random ablation; the default 0 and None are omitted.
 
         Raises:
             InputError: the template variables cannot be parsed.
@@ -105,7 +105,7 @@ class Recipe:
             options["ablation"] = self.ablation
             if self.ablation == "other" and self.other:
                 options["other"] = self.other
-            if seed is not None:
+            if seed:
                 options["seed"] = str(seed)
         return options
 

@@ -12,9 +12,9 @@ from playground.lanes.recipe import Recipe
 from playground.lanes.spec import format_spec, parse_spec
 from playground.lanes.variant import name_lane_in_errors, parse_lane, parse_lanes
 from playground.library import Library
-from playground.types import InputError, Variant
+from playground.types import InputError, Sampling, Variant
 from playground.types.option_value import Quoted, is_scalar
-from playground.ui.page.link import PageSetup, read_link, write_link
+from playground.ui.page.link import DecodingSettings, PageSetup, read_link, write_link
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,9 @@ def test_any_recipe_keeps_its_spec(recipe: Recipe, seed: int | None) -> None:
     assert again.preset == recipe.preset
     assert again.spec("pocket-3", SETS, seed) == spec
     assert Recipe.of(again.spec("pocket-3", SETS, seed)) == again
-    assert read_link([("lane", spec)], 4, ("own",)) == (PageSetup(lanes=(spec,), common=None), [])
+    seeded = "seed" in parse_spec(spec)[1]
+    common = DecodingSettings(sampling=Sampling(seed=seed or 0)) if seeded else None
+    assert read_link([("lane", spec)], 4, ("own",)) == (PageSetup(lanes=(spec,), common=common), [])
 
 
 EARLIER = (

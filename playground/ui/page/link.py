@@ -10,11 +10,12 @@ parameters, the link contains ``linked=no``, and each parameter starts with the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
 from playground.lanes.letters import lane_letter
+from playground.lanes.spec import parse_spec
 from playground.lanes.variant import find_decoding
 from playground.types import InputError, Sampling, check_characters
 from playground.words import format_number
@@ -128,7 +129,42 @@ def read_link(
     setup = PageSetup(
         lanes=tuple(lanes), common=common, own={} if linked else own, linked=linked, mode=mode, probe=probe
     )
-    return setup, problems
+    return _apply_lane_seeds(setup, {key for key, _ in pairs}, problems), problems
+
+
+def _apply_lane_seeds(setup: PageSetup, given: set[str], problems: list[str]) -> PageSetup:
+    """Apply the seeds in the specs of ablated lanes, because the page has one seed for ablation and sampling.
+
+    Args:
+        setup: the settings in the link.
+        given: names of the link's parameters. A seed among them has precedence.
+        problems: receives one sentence for each lane whose seed cannot be applied.
+    """
+    common, own = setup.common, dict(setup.own)
+    for number, lane in enumerate(setup.lanes):
+        wanted = parse_spec(lane)[1].get("seed") if lane else None
+        if wanted is None:
+            continue
+        name = "seed" if setup.linked else f"{_prefix(number)}seed"
+        decoding = (common if setup.linked else own.get(number)) or DecodingSettings()
+        if name not in given:
+            try:
+                sampling = Sampling.parse({"seed": wanted})
+            except InputError as error:
+                problems.append(f"Lane {lane_letter(number)} in the link: {error}")
+                continue
+            decoding = replace(decoding, sampling=replace(decoding.sampling, seed=sampling.seed))
+            given = given | {name}
+            if setup.linked:
+                common = decoding
+            else:
+                own[number] = decoding
+        elif str(decoding.sampling.seed) != wanted:
+            problems.append(
+                f"Lane {lane_letter(number)} in the link has the seed {_quote_short(wanted)}, but its "
+                f"answers have the seed {decoding.sampling.seed}, which is used for both: write one seed only."
+            )
+    return replace(setup, common=common, own=own)
 
 
 def _lane_problem(lane: str) -> str:

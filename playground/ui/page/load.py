@@ -26,6 +26,9 @@ from playground.ui.page.state import LANES, PageState
 from playground.ui.page.topbar import TopBar
 from playground.ui.server.caller import get_query
 
+SHOW = "() => { window.tandemShow?.(); tandemChanged(); }"
+"""Script that shows the page once it has the settings of this visit, and updates its link."""
+
 
 class PageLoad:
     """Handlers for the load event and for a timer that runs while the model is loading.
@@ -70,15 +73,14 @@ class PageLoad:
         loaded = events.on(blocks.load, self.on_load)
         settled = events.on(loaded.then, lanes.on_loaded)
         # Only now, because the token counts in the lanes' heads would move what is below them.
-        settled.then(None, None, None, js="() => window.tandemShow?.()", **HIDDEN)
-        written = events.on(settled.then, self.on_setup, self.address.parts)
-        # Also runs after the load event: if the conversation id is unknown, the value stays empty and no
-        # change event fires.
+        settled.then(None, None, None, js=SHOW, **HIDDEN)
+        # Also for the load event: if it had an event of its own, its link could arrive after a later one.
+        changed = self.address.changed.click
+        written = events.on(changed, self.on_setup, self.address.parts, trigger_mode="always_last")
+        # If the load event's conversation id is unknown, the value stays empty and no change event fires.
         followed = [self.address.conversation, self.address.kept]
         written.then(None, followed, None, js=FOLLOW, **HIDDEN)
         controls = [part for part in self.inputs.controls if part is not self.inputs.prefill]
-        changed = self.address.changed.click
-        events.on(changed, self.on_setup, self.address.parts, trigger_mode="always_last")
         self.address.connect(topbar.copy_link, controls)
 
     # --- Loading ------------------------------------------------------------------------------------

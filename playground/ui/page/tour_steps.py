@@ -94,7 +94,7 @@ STEPS = (
         lanes=("urial", IFT),
         messages=(GREECE,),
         look=(
-            "The temperature below the message box is now 1.3, so the model often picks unlikely tokens. "
+            "Both lanes now decode with temperature 1.3, so the model often picks unlikely tokens. "
             "Demonstrations alone break first: lane A writes \u201cThe capital of Greece isountain.\u201d, "
             f"lane B still \u201c{ATHENS}\u201d",
             "After the tour: vote on answers, hide the names with Blind, or judge the answers of a probe.",

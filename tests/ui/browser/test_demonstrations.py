@@ -115,7 +115,7 @@ def test_k_and_an_ablation_are_chosen_seen_in_the_prompt_and_named_in_the_record
     person.type(QUESTION)
 
     shown = open_prompt(person, 0)
-    lane = "urial:demos=pocket-50,k=8,ablation=shifted,seed=0"
+    lane = "urial:demos=pocket-50,k=8,ablation=shifted"
     assert shown == printed(lane, app.data_dir, tmp_path, QUESTION)
     assert person.page.locator("#inspector-view .part.demonstration").count() == 8
     drawn = person.page.locator("#inspector-view pre").all_inner_texts()

@@ -124,3 +124,25 @@ def test_a_round_in_each_dialog_stays_inside_and_esc_closes_a_list_before_the_di
         page.keyboard.press("Escape")
         expect(dialog).to_have_count(0)
         page.wait_for_function("document.activeElement.tagName === 'BUTTON'")
+
+
+def test_a_choice_in_a_list_keeps_the_focus_in_its_field(person: Person) -> None:
+    page, field = person.page, person.page.locator("#pick-0 input")
+    options = page.locator("[role=option]:visible")
+    field.focus()
+    offered = options.count()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    for chosen in ("by a key", "by a click"):
+        expect(options, chosen).to_have_count(0)
+        expect(field, chosen).to_be_focused()
+        page.keyboard.press("ArrowDown")
+        expect(options, chosen).to_have_count(offered)
+        options.first.click()
+    expect(options).to_have_count(0)
+    page.click("#setup-0")
+    page.focus("#overflow-0 input")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator("#setup-0")).to_have_attribute("aria-expanded", "true")
+    expect(page.locator("#overflow-0 input")).to_be_focused()

@@ -129,6 +129,19 @@ def test_a_reload_right_after_send_and_a_second_page_follow_the_answers(
     person.finished()
 
 
+def test_a_reload_that_began_before_the_address_named_the_conversation_follows_it(person: Person) -> None:
+    page = person.page
+    before = page.evaluate("location.href")
+    person.send(QUESTION)
+    expect(page).to_have_url(re.compile(r"\?c="))
+    page.evaluate("address => history.replaceState(history.state, '', address)", before)
+    person.reload()
+    expect(person.asked).to_have_text([QUESTION])
+    expect(page).to_have_url(re.compile(r"\?c=[^&]+$"))
+    page.click("#stop")
+    person.finished()
+
+
 def test_a_reload_after_new_does_not_bring_the_last_conversation_back(person: Person) -> None:
     page = person.page
     person.send(QUESTION)

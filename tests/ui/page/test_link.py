@@ -37,7 +37,7 @@ ways = st.builds(
     ),
     new_seed=st.booleans(),
 )
-LANES = ("urial:k=2,pick=nearest", "pocket-ift", "urial:adapter=a.b,ablation=other,other=x-3,seed=7", "base")
+LANES = ("urial:k=2,pick=nearest", "pocket-ift", "urial:adapter=a.b,ablation=other,other=x-3", "base")
 
 
 @settings(max_examples=60, deadline=None)
@@ -94,6 +94,35 @@ def test_a_stop_rule_of_a_lane_is_no_decoding_parameter() -> None:
     for lane in ("urial:stop=END", "base:stop=x", "chat:stop=own"):
         _, problems = read_link([("lane", lane)], 4, MODES)
         assert "Lane A in the link contains decoding parameters" in problems[0]
+
+
+def test_the_seed_of_an_ablation_is_also_the_seed_of_the_answers() -> None:
+    random = "lane=urial:ablation=random,seed=5"
+    common = back(f"{random}&temperature=0.7").common
+    assert common is not None
+    assert (common.sampling.seed, common.sampling.temperature) == (5, 0.7)
+    apart = back(f"{random}&lane=urial:ablation=other,seed=7&lane=base&linked=no").own
+    assert [apart[lane].sampling.seed for lane in range(3)] == [5, 7, 0]
+    assert back(f"{random}&seed=5").common == back(random).common
+
+
+@pytest.mark.parametrize(
+    ("bad", "sentence", "seed"),
+    [
+        ("lane=urial:ablation=random,seed=5&seed=3", "has the seed '5', but its answers have the seed 3", 3),
+        (
+            "lane=urial:ablation=random,seed=5&lane=urial:ablation=other,seed=6",
+            "Lane B in the link has the",
+            5,
+        ),
+        ("lane=urial:ablation=random,seed=x", "Lane A in the link: Seed must be a whole number", 0),
+    ],
+)
+def test_seeds_that_disagree_are_reported(bad: str, sentence: str, seed: int) -> None:
+    setup, problems = read_link(parse_qsl(bad), 4, MODES)
+    assert len(problems) == 1
+    assert sentence in problems[0]
+    assert (setup.common or DecodingSettings()).sampling.seed == seed
 
 
 def test_parameters_of_other_names_are_passed_over() -> None:

@@ -1,6 +1,6 @@
 // Keyboard shortcuts, drop-down lists, and announcements for screen readers.
 (() => {
-  const { visible, controls, dialogs, stay } = window.tandemFocus;
+  const { visible, controls, dialogs, lost, stay } = window.tandemFocus;
 
   // --- Keys --------------------------------------------------------------------------------------
 
@@ -58,6 +58,20 @@
   };
   addEventListener("keydown", handle);
 
+  // Gradio's drop-down gives the focus away when an option is chosen, and opens its list when it gets it back.
+  const regain = (field) => setTimeout(() => {
+    if (!lost() || !visible(field)) return;
+    field.focus({ preventScroll: true });
+    const escape = new KeyboardEvent("keydown", { key: "Escape", bubbles: true, cancelable: true });
+    escape.preventDefault(); // closes only the list
+    field.dispatchEvent(escape);
+  });
+  addEventListener("mousedown", ({ target }) => {
+    const field = document.activeElement;
+    const touch = matchMedia("(pointer: coarse)").matches; // the focus would open the keyboard
+    if (!touch && field.matches("input[role=combobox]") && target.closest?.("[role=option]")) regain(field);
+  }, true);
+
   // Gradio's drop-down opens its list after every key, Tab and Shift included, even when the focus has left it by
   // then. It is given only the keys that are for the list.
   const OTHER = ["Tab", "Shift", "Control", "Alt", "AltGraph", "Meta", "CapsLock"];
@@ -66,7 +80,8 @@
     (event) => {
       stay(event);
       const { target, key } = event;
-      if (!target.matches?.("input[role=combobox]")) return;
+      if (!target.matches?.("input[role=combobox]") || !event.isTrusted) return;
+      if (key === "Enter") regain(target);
       const closed = key === "Escape" && target.getAttribute("aria-expanded") !== "true";
       const ours = OTHER.includes(key) || /^F\d+$/.test(key) || event.altKey || event.ctrlKey || event.metaKey;
       if (!ours && !closed) return;

@@ -16,9 +16,10 @@
     }
   };
   let shown = "";
-  let startedAt = -Infinity; // when the user started answers whose conversation's id has not arrived yet
+  let startedAt = -Infinity; // when the user started answers
   window.tandemAddress = (id, setup) => {
-    if (id) startedAt = -Infinity;
+    // A conversation was left. (When one arrives, the page may already be reloading without it in its address.)
+    if (!id && shown) startedAt = -Infinity;
     if (id !== shown) dispatchEvent(new CustomEvent("tandem-conversation"));
     shown = id;
     const probe = parts(setup).filter((part) => part.startsWith("probe="));

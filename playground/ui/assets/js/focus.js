@@ -132,5 +132,5 @@
     attributeFilter: ["class", "style", "disabled"],
   });
 
-  window.tandemFocus = { visible, controls, dialogs, stay };
+  window.tandemFocus = { visible, controls, dialogs, lost, stay };
 })();
