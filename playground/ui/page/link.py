@@ -162,7 +162,7 @@ def _apply_lane_seeds(setup: PageSetup, given: set[str], problems: list[str]) ->
         elif str(decoding.sampling.seed) != wanted:
             problems.append(
                 f"Lane {lane_letter(number)} in the link has the seed {_quote_short(wanted)}, but its "
-                f"answers have the seed {decoding.sampling.seed}, which is used for both: write one seed only."
+                f"answers have the seed {decoding.sampling.seed}, which applies to both: write one seed only."
             )
     return replace(setup, common=common, own=own)
 

@@ -57,11 +57,9 @@ class Browser:
 
     @property
     def loading(self) -> list[BlockFunction]:
-        """The load event and the two events after it."""
-        chain = [find_event(self.blocks, None, "load")]
-        for _ in range(2):
-            chain.append(follow(self.blocks, chain[-1]))
-        return chain
+        """The load event, the event after it, and the one that the page triggers then."""
+        first = find_event(self.blocks, None, "load")
+        return [first, follow(self.blocks, first), self.event("changed", "click")]
 
     def send(self, event: BlockFunction) -> list[Any]:
         """The inputs of an event as the browser sends them now."""
