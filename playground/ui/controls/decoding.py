@@ -239,8 +239,12 @@ class DecodingControls:
         return updates
 
     def on_preset(self, state: Any, values: Values) -> Updates:
-        """Apply the selected preset."""
-        return self.set_some(PRESETS.get(str(values[self.preset]), {})) or {self.preset: gr.skip()}
+        """Apply the selected preset, unless it applies already: the list also sends it when it is left."""
+        wanted = PRESETS.get(str(values[self.preset]), {})
+        given = self._by_parameter(values)
+        if all(given[name] == value for name, value in wanted.items()):
+            return {self.preset: gr.skip()}
+        return self.set_some(wanted)
 
     def on_parameter(self, state: Any, values: Values) -> Updates:
         """Update the selected preset and the change markers after a parameter has changed."""

@@ -133,6 +133,7 @@ def test_words_stand_beside_the_icons_where_there_is_room(person: Person) -> Non
     page = person.page
     person.short()
     page.click("#square")
+    expect(page.locator("#lane-3")).to_be_visible()
     person.ask(QUESTION)
     acts = page.locator("#live-0 .answer .acts")
     for width, words in ((1440, ["Retry", "Continue", "Copy", "Judge"]), (390, [])):

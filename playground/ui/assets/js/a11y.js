@@ -58,14 +58,20 @@
   };
   addEventListener("keydown", handle);
 
-  // Gradio's drop-down gives the focus away when an option is chosen, and opens its list when it gets it back.
+  // Gradio's drop-down gives the focus away when an option is chosen. It gets it back without being told: it would
+  // open its list, and send the choice again when the focus leaves it, over what has been changed since.
+  let regained = null;
   const regain = (field) => setTimeout(() => {
     if (!lost() || !visible(field)) return;
+    regained = field;
     field.focus({ preventScroll: true });
-    const escape = new KeyboardEvent("keydown", { key: "Escape", bubbles: true, cancelable: true });
-    escape.preventDefault(); // closes only the list
-    field.dispatchEvent(escape);
   });
+  for (const kind of ["focus", "blur"]) {
+    addEventListener(kind, (event) => {
+      if (event.isTrusted && event.target === regained) event.stopImmediatePropagation();
+      if (kind === "blur") regained = null;
+    }, true);
+  }
   addEventListener("mousedown", ({ target }) => {
     const field = document.activeElement;
     const touch = matchMedia("(pointer: coarse)").matches; // the focus would open the keyboard
@@ -80,11 +86,15 @@
     (event) => {
       stay(event);
       const { target, key } = event;
-      if (!target.matches?.("input[role=combobox]") || !event.isTrusted) return;
+      if (!target.matches?.("input[role=combobox]")) return;
       if (key === "Enter") regain(target);
       const closed = key === "Escape" && target.getAttribute("aria-expanded") !== "true";
       const ours = OTHER.includes(key) || /^F\d+$/.test(key) || event.altKey || event.ctrlKey || event.metaKey;
-      if (!ours && !closed) return;
+      if (!ours && !closed) {
+        if (target === regained) target.dispatchEvent(new FocusEvent("focus")); // the key is for the list
+        regained = null;
+        return;
+      }
       event.stopImmediatePropagation();
       handle(event);
     },
