@@ -124,8 +124,14 @@ class Composer:
     # --- Handlers -----------------------------------------------------------------------------------
 
     def on_send(self, state: PageState, values: Values, payload: EventPayload) -> Iterator[Updates]:
-        """Send the message to every lane, and clear the message box once the message has been accepted."""
-        message = values[self.box] or ""  # API clients can send None
+        """Send the message to every lane, and clear the message box once the message has been accepted.
+
+        The payload contains the message at the moment of Send (see `draft.js`). Without it, the message is
+        what was in the box when its value was read.
+        """
+        message = payload.get("message")
+        if not isinstance(message, str):
+            message = values[self.box] or ""  # API clients can send None
 
         def snapshots() -> Generator[Snapshot]:
             if len(message) > MESSAGE_LIMIT:

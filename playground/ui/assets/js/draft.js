@@ -38,7 +38,7 @@
   // The server sets the box after Send (to nothing), Edit and Undo (to an earlier message). What was typed since
   // then stays: "sent" is the text at the moment of the action, and what follows it is appended. A draft that
   // Edit or Undo replaces comes back once the earlier message has been sent or left.
-  const SETS = "#send, #undo, #cancel-edit, .lane [data-act=edit]";
+  const SETS = "#undo, #cancel-edit, .lane [data-act=edit]";
   const REPLACES = "#undo, .lane [data-act=edit]";
   let sent = null;
   let given = "";
@@ -48,17 +48,23 @@
     handed = sent ?? "";
     if (replaces && sent && sent !== given && !document.querySelector("#cancel-edit")) draft = sent;
   };
+  // Gradio reads the box a moment after the key or the click, when more may have been typed.
+  const send = () => {
+    act(false);
+    window.tandemPayload = { message: handed };
+  };
   addEventListener(
     "click",
     ({ target }) => {
-      if (target.closest?.(SETS)) act(Boolean(target.closest(REPLACES)));
+      if (target.closest?.("#send")) send();
+      else if (target.closest?.(SETS)) act(Boolean(target.closest(REPLACES)));
     },
     true,
   );
   addEventListener(
     "keydown",
     ({ target, key, shiftKey }) => {
-      if (target === found && key === "Enter" && !shiftKey) act(false);
+      if (target === found && key === "Enter" && !shiftKey) send();
     },
     true,
   );
