@@ -119,9 +119,8 @@ def test_the_tour_sets_up_asks_and_gives_back_what_was_there(newcomer: Person) -
             page.keyboard.press("Enter")  # also while the answers are being written
     newcomer.finished()
     assert "ablation" in steps[-1].lanes[1]
-    expect(page.locator(".changed-since")).to_have_count(
-        0
-    )  # the lanes are set up as they were for the answers
+    # The lanes are set up as they were when they answered.
+    expect(page.locator(".changed-since")).to_have_count(0)
     page.set_viewport_size(SIZES[1])
     for button in ("#tour-back", "#tour-next", "#tour-end", "#send"):
         expect(page.locator(button)).to_be_in_viewport(ratio=1)
