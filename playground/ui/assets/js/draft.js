@@ -58,6 +58,12 @@
     ({ target }) => {
       if (target.closest?.("#send")) send();
       else if (target.closest?.(SETS)) act(Boolean(target.closest(REPLACES)));
+      if (target.closest?.("#cancel-edit") && !handed && draft) {
+        // Gradio does not set an empty box to nothing, so the draft has to come back here.
+        const back = draft;
+        draft = "";
+        write(back);
+      }
     },
     true,
   );
