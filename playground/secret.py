@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
+from playground.types import InputError
+
 HIDDEN = "(key)"
 SHORTEST = 4
 """Minimum length of the keys that are redacted. Shorter keys would match ordinary words."""
@@ -95,6 +97,30 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("A Secret cannot be pickled.")
+
+
+def check_key(key: Secret, name: str) -> Secret:
+    """Check that an API key can be sent in an HTTP header, and return the key.
+
+    Args:
+        key: the key.
+        name: what the key is called in the error message.
+
+    Raises:
+        InputError: the key cannot be sent. The message states the reason without revealing the key.
+    """
+    text = key.reveal()
+    for wrong, what in (
+        (any(each in text for each in "\r\n"), "a line break"),
+        (not text.isascii(), "a non-ASCII character, such as an accented letter"),
+        (
+            text != text.strip() or not text.isprintable(),
+            "leading or trailing whitespace, or a control character",
+        ),
+    ):
+        if wrong:
+            raise InputError(f"{name} contains {what}, so it cannot be sent: copy the key again.")
+    return key
 
 
 def _pattern(key: str) -> str:

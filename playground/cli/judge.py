@@ -11,8 +11,8 @@ from playground.cli.exits import FAILURE, fail
 from playground.cli.judge_requests import RequestOptions, judge_all, read_requests, warn_of_families
 from playground.cli.options import Json, JudgeOptions
 from playground.cli.output import print_json
-from playground.judging.client.completion import clean
 from playground.judging.cost import Estimate
+from playground.servers.address import clean
 from playground.start import open_judging
 from playground.terminal import print_error, print_text
 

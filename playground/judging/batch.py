@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from playground.judging.client import JudgeModel
-from playground.judging.client.completion import clean
 from playground.judging.request import JudgeRequest
 from playground.judging.run import Judgment
 from playground.rubrics.known_answer import PAIR_RUBRIC, REFERENCE
+from playground.servers.address import clean
 from playground.types import SETTLED, InputError, OutsideError, Scope, Verdict
 from playground.unexpected import report_unexpected
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
-from playground.judging.client.completion import hide_login, identify_server
+from playground.servers.address import hide_login, identify_server
 from playground.types import InputError
 
 MOST_JUDGES = 5

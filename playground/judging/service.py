@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from playground.config import Settings
 from playground.judging.client import JudgeModel, without_key
-from playground.judging.client.completion import clean
 from playground.judging.cost import Cost, Estimate, JudgeBudget, Reservation, cost_of
 from playground.judging.panel import PanelJudging
 from playground.judging.plan import Plan, plan_judgment
@@ -18,6 +17,7 @@ from playground.judging.run import EndedJudgment, Judging, Judgment, SharedState
 from playground.judging.votes import Vote, find_replaceable_id, make_verdict
 from playground.rubrics.known_answer import KnownAnswer
 from playground.secret import Secret
+from playground.servers.address import clean
 from playground.store import Store
 from playground.types import Conversation, InputError, Verdict
 

@@ -460,7 +460,7 @@ def test_other_addresses_are_other_judges() -> None:
 
 @pytest.mark.parametrize("text", ["x@http://[::1", "x@http://h:99999"])
 def test_an_address_in_a_list_that_cannot_be_read_is_reported(text: str) -> None:
-    with pytest.raises(InputError, match="judge's address"):
+    with pytest.raises(InputError, match="server's address"):
         read_judges(text)
 
 

@@ -9,32 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
-from playground.judging.client.completion import (
-    NoRoomError,
-    clean,
-    failure,
-    read_completion,
-    redact,
-    request_address,
-    split_address,
-)
-from playground.judging.client.refusals import (
-    LEAST_ROOM,
-    REFUSING,
-    Refusals,
-    find_refusal,
-    is_filtered,
-    read_error,
-)
+from playground.judging.client.completion import NoRoomError, failure, read_completion
+from playground.judging.client.refusals import LEAST_ROOM, REFUSING, Refusals, find_refusal
 from playground.rubrics.rubric import Messages
-from playground.secret import Secret
+from playground.secret import Secret, check_key
+from playground.servers.address import check_address, clean, request_address
+from playground.servers.errors import is_filtered, read_error, redact
 from playground.types import InputError, Outcome, check_characters
 
 if TYPE_CHECKING:
@@ -44,7 +30,7 @@ OPENAI = "https://api.openai.com/v1"
 RETRIES = 2
 MOST_TRIES = 8
 """Maximum number of different requests to try per call, excluding retries when a server is busy."""
-_SECRET_NAME = re.compile(r"key|token|secret|sig(?:nature)?$|password|auth|code$", re.IGNORECASE)
+ADDRESS = "the judge's address"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,26 +54,9 @@ class JudgeModel:
         if not self.model.strip():
             raise InputError("Enter a judge model, such as gpt-4o.")
         check_characters(self.model, "The judge's model")
-        parts = split_address(self.server)
         if self.key:
-            check_key(self.key)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InputError(
-                f"The judge's address must begin with http:// or https://, not {clean(self.server)!r}."
-            )
-        if parts.username or parts.password:
-            raise InputError(
-                f"Remove the user name and password from the judge's address {clean(self.server)}."
-            )
-        if parts.fragment:
-            raise InputError(
-                f"Remove the # and everything after it from the judge's address {clean(self.server)}."
-            )
-        if any(_SECRET_NAME.search(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
-            raise InputError(
-                f"Remove the API key from the judge's address {clean(self.server)} and enter it as the "
-                "judge's key instead."
-            )
+            check_key(self.key, "The judge's key")
+        check_address(self.server, ADDRESS, "the judge's key")
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -95,26 +64,6 @@ class JudgeModel:
         number = int(self.temperature) if self.temperature == int(self.temperature) else self.temperature
         body: dict[str, Any] = {"temperature": number, "max_tokens": self.max_new_tokens}
         return body if self.seed is None else body | {"seed": self.seed}
-
-
-def check_key(key: Secret) -> Secret:
-    """Check that an API key can be sent in an HTTP header, and return the key.
-
-    Raises:
-        InputError: the key cannot be sent. The message states the reason without revealing the key.
-    """
-    text = key.reveal()
-    for wrong, what in (
-        (any(each in text for each in "\r\n"), "a line break"),
-        (not text.isascii(), "a non-ASCII character, such as an accented letter"),
-        (
-            text != text.strip() or not text.isprintable(),
-            "leading or trailing whitespace, or a control character",
-        ),
-    ):
-        if wrong:
-            raise InputError(f"The judge's key contains {what}, so it cannot be sent: copy the key again.")
-    return key
 
 
 def _is_openai(server: str) -> bool:

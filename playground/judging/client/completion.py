@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import SplitResult, parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit
 
-from playground.judging.client.refusals import is_filtered, message_of, read_error
 from playground.secret import Secret
-from playground.types import InputError, check_characters, replace_surrogates
+from playground.servers.address import CHAT_ENDPOINT, clean
+from playground.servers.errors import is_filtered, message_of, read_error, redact
 from playground.words import format_byte_limit, format_number, format_time_limit
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ MOST_QUOTED = 200
 """Maximum number of characters to quote from a server's message."""
 MOST_TOKENS = 10**12
 """Maximum plausible token count. Higher counts reported by a server are treated as unknown."""
-_ENDPOINT = "/chat/completions"
-_PORTS = {"http": 80, "https": 443}
 
 
 class AskedJudge(Protocol):
@@ -54,76 +52,6 @@ class NoRoomError(Exception):
         super().__init__(context, question)
         self.context = context
         self.question = question
-
-
-def split_address(server: str) -> SplitResult:
-    """Parse a server address and validate its port.
-
-    Raises:
-        InputError: the address or its port is invalid.
-    """
-    server = check_characters(server, "The judge's address").strip()
-    try:
-        parts = urlsplit(server)
-    except ValueError:
-        parts = None
-    shown = hide_login(server)
-    if parts is None:
-        raise InputError(
-            f"The judge's address {shown!r} is not valid: enter one such as http://127.0.0.1:8000/v1."
-        )
-    try:
-        allowed = parts.port != 0
-    except ValueError:
-        allowed = False
-    if not allowed:
-        raise InputError(f"The port in the judge's address {shown!r} must be a number from 1 to 65535.")
-    return parts
-
-
-def hide_login(server: str) -> str:
-    """Strip user name, password, query and fragment from an address, even if the address is invalid."""
-    return re.sub("//.*@", "//", re.split("[?#]", server, maxsplit=1)[0], flags=re.DOTALL)
-
-
-def clean(server: str) -> str:
-    """Strip user name, password and query from an address, for display and storage.
-
-    Raises:
-        InputError: the address is invalid.
-    """
-    parts = split_address(server)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
-
-
-def request_address(server: str) -> tuple[str, dict[str, str]]:
-    """Return the base URL for requests and the query parameters, such as Azure's ``api-version``."""
-    parts = split_address(server)
-    path = parts.path.rstrip("/").removesuffix(_ENDPOINT).rstrip("/")
-    return urlunsplit((parts.scheme, parts.netloc, path, "", "")), dict(parse_qsl(parts.query))
-
-
-def identify_server(server: str) -> str:
-    """Normalize a server address, so that all spellings of the same address are equal.
-
-    Raises:
-        InputError: the address is invalid.
-    """
-    url, query = request_address(server)
-    parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else (parts.hostname or "").rstrip(".")
-    port = parts.port or _PORTS.get(parts.scheme)
-    return urlunsplit((parts.scheme, f"{host}:{port}", parts.path, urlencode(sorted(query.items())), ""))
-
-
-def redact(text: str, key: Secret | None) -> str:
-    """Redact the API key in `text`, and replace lone surrogates, which cannot be stored.
-
-    Redact server messages before truncating them, because a partial key would not be recognized.
-    """
-    text = replace_surrogates(text)
-    return key.scrub(text) if key else text
 
 
 # --- Replies --------------------------------------------------------------------------------------
@@ -371,7 +299,7 @@ def _redirect_sentence(error: openai.APIStatusError, judge: AskedJudge, where: s
         # Redact before parsing the address, because parsing could split a key that the address contains.
         location = redact(error.response.headers.get("location", ""), judge.key)
         target = urljoin(str(error.request.url), location)
-        other = redact(clean(target), judge.key).removesuffix(_ENDPOINT)[:MOST_QUOTED]
+        other = redact(clean(target), judge.key).removesuffix(CHAT_ENDPOINT)[:MOST_QUOTED]
         named = f" to {other}" if urlsplit(target).hostname else ""
     except ValueError:  # an invalid address
         named = ""

@@ -8,7 +8,6 @@ inferred from numbers in messages about tokens.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from typing import Any
 
 from playground.rubrics.forms import fold
 from playground.rubrics.rubric import Messages
+from playground.servers.errors import iterate_leaves, iterate_nodes, iterate_texts
 
 LEAST_ROOM = 64
 """Minimum token limit for a reply. A verdict does not fit into fewer tokens."""
@@ -51,11 +51,6 @@ _MENTIONED = {
     for name, aliases in _NAMES.items()
     if name not in ("n", "reasoning_effort")
 } | {"reasoning_effort": re.compile(r"reasoning[_ -]?effort", re.IGNORECASE)}
-_ECHOES = ("input", "body", "request", "messages", "url", "documentation_url", "help", "@type")
-"""Keys in error bodies under which servers repeat the request or link to documentation.
-
-Values under these keys are not searched.
-"""
 _SYSTEM_WORD = (
     r"(?:system|syst\u00e8me|sistema|\u7cfb\u7edf|\u7cfb\u7d71|\u30b7\u30b9\u30c6\u30e0|\uc2dc\uc2a4\ud15c"
     r"|\u0441\u0438\u0441\u0442\u0435\u043c\w{0,5})"
@@ -181,22 +176,6 @@ class Refusal:
     """(context window size, question length) in tokens. The difference is available for the reply."""
 
 
-def read_whole_number(digits: str) -> int | None:
-    """Parse an integer from JSON text. Return None if the integer is too long for Python to parse."""
-    try:
-        return int(digits)
-    except ValueError:
-        return None
-
-
-def read_error(text: str) -> Any:
-    """Parse an error body as JSON. Return the text unchanged if it is not JSON."""
-    try:
-        return json.loads(text, parse_int=read_whole_number)
-    except (ValueError, RecursionError):
-        return text
-
-
 def find_refusal(status: int, error: Any, body: Mapping[str, Any], system: bool) -> Refusal | None:
     """Return the change to make to the request after a server error, or None if no change would help.
 
@@ -210,7 +189,7 @@ def find_refusal(status: int, error: Any, body: Mapping[str, Any], system: bool)
         return None
     named = list(_structured_names(error))
     parameter = next((name for path in named if (name := _parameter(path, body))), None)
-    message = fold(" ".join(text for _, text in _texts(error)))[:MOST_TEXT]
+    message = fold(" ".join(text for _, text in iterate_texts(error)))[:MOST_TEXT]
     if parameter in (None, "max_tokens") and (
         lower := _lower(status, error, message, body, parameter is not None)
     ):
@@ -227,21 +206,6 @@ def find_refusal(status: int, error: Any, body: Mapping[str, Any], system: bool)
     return Refusal(drop=min(found)[1]) if found else None
 
 
-def is_filtered(error: Any) -> bool:
-    """Return whether an error body reports that a content filter blocked the question."""
-    codes = {str(value).lower() for key, value in _leaves(error) if key in ("code", "type")}
-    return bool(codes & {"content_filter", "responsibleaipolicyviolation", "content_policy_violation"})
-
-
-def message_of(error: Any) -> str:
-    """Return the message from an error body as one line, or "" if there is none."""
-    texts: dict[str, str] = {}
-    for key, text in _texts(error):
-        texts.setdefault(key, text)
-    found = next((texts[key] for key in ("message", "msg", "detail", "error") if texts.get(key)), "")
-    return " ".join(found.split()) if isinstance(error, dict | list) else ""
-
-
 def _was_sent(name: str, body: Mapping[str, Any]) -> bool:
     return name in body or (name == "max_tokens" and "max_completion_tokens" in body)
 
@@ -250,49 +214,19 @@ def _structured_names(error: Any) -> Iterator[tuple[str, ...]]:
     """Yield the parameter names in an error's ``param``, ``loc`` and ``field`` entries, split into lowercase
     parts.
     """
-    for key, value in _nodes(error):
+    for key, value in iterate_nodes(error):
         if key in ("param", "field", "parameter") and isinstance(value, str):
             yield tuple(part for part in re.split(r"[.\[\]/]+", value.lower()) if part)
         elif key == "loc" and isinstance(value, list):
             yield tuple(str(part).lower() for part in value)
     # Also search all text for ``loc``, because some servers put a list of errors into the message.
-    for _, text in _texts(error):
+    for _, text in iterate_texts(error):
         for found in re.finditer(r"['\"]loc['\"]\s*:\s*[(\[]([^)\]]{1,200})[)\]]", text):
             yield tuple(re.findall(r"[\w-]+", found[1].lower()))
 
 
 def _parameter(path: tuple[str, ...], body: Mapping[str, Any]) -> str | None:
     return next((name for part in path if (name := _STRUCTURED.get(part)) and _was_sent(name, body)), None)
-
-
-def _nodes(value: Any, key: str = "", depth: int = 8) -> Iterator[tuple[str, Any]]:
-    """Yield all (key, value) pairs in an error body, skipping parts that repeat the request."""
-    if key in _ECHOES or depth == 0:
-        return
-    yield key, value
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _nodes(inner, str(name), depth - 1)
-    elif isinstance(value, list):
-        for inner in value[:50]:
-            yield from _nodes(inner, key, depth - 1)
-
-
-def _leaves(error: Any) -> Iterator[tuple[str, Any]]:
-    return ((key, value) for key, value in _nodes(error) if not isinstance(value, dict | list))
-
-
-def _texts(error: Any) -> Iterator[tuple[str, str]]:
-    """Return a (key, text) pair for each string in an error body, except for codes, types and parameter
-    names.
-
-    Long text is truncated to keep searches fast.
-    """
-    return (
-        (key, value[:4000])
-        for key, value in _leaves(error)
-        if isinstance(value, str) and key not in ("param", "type", "code", "status", "object", "loc")
-    )
 
 
 # --- Limits ---------------------------------------------------------------------------------------
@@ -346,7 +280,7 @@ def _lower(status: int, error: Any, message: str, body: Mapping[str, Any], named
     current = body.get("max_tokens") or body.get("max_completion_tokens")
     if not isinstance(current, int) or not (named or _TOKENS.search(message)):
         return None
-    fields = {key: value for key, value in _leaves(error) if isinstance(value, int)}
+    fields = {key: value for key, value in iterate_leaves(error) if isinstance(value, int)}
     context = _whole(fields.get("n_ctx")) or _first(_CONTEXT, message)
     question = _whole(fields.get("n_prompt_tokens")) or _first(_QUESTION, message)
     requested = _first(_REQUESTED, message)

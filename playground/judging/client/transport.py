@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 
-from playground.judging.client.refusals import read_whole_number
+from playground.servers.errors import read_whole_number
 
 MOST_BYTES = 1_000_000
 """Maximum size of a reply in bytes, after decompression."""

@@ -10,11 +10,11 @@ import gradio as gr
 from gradio.blocks import Block
 
 from playground.config import Settings
-from playground.judging.client.completion import clean
 from playground.judging.request import MOST_SAMPLES
 from playground.lanes.letters import lane_letter
 from playground.rubrics.known_answer import PAIR_RUBRIC, REFERENCE
 from playground.rubrics.known_answer import RUBRIC as REFERENCE_RUBRIC
+from playground.servers.address import clean
 from playground.types import Conversation
 from playground.ui.controls.choice import Choice, Choices
 from playground.ui.controls.events import Updates

@@ -8,8 +8,7 @@ from typing import Any, get_args
 
 from playground.config import Settings
 from playground.judging.batch import BatchPlan, Criteria
-from playground.judging.client import JudgeModel, check_key, without_key
-from playground.judging.client.completion import clean
+from playground.judging.client import JudgeModel, without_key
 from playground.judging.cost import Estimate, JudgeBudget, VisitorBudgets
 from playground.judging.judge_names import read_judges
 from playground.judging.request import MOST_SAMPLES, JudgeRequest
@@ -17,7 +16,8 @@ from playground.judging_batches import JudgeBatches
 from playground.lanes.letters import lane_letter
 from playground.rubrics.known_answer import PAIR_RUBRIC, REFERENCE
 from playground.rubrics.known_answer import RUBRIC as REFERENCE_RUBRIC
-from playground.secret import Secret
+from playground.secret import Secret, check_key
+from playground.servers.address import clean
 from playground.types import Conversation, InputError, OutsideError, Scope, Verdict
 from playground.ui.dialogs.judge_form import ALL_TURNS, KEY_LIMIT, MODEL, PROBE, JudgeForm
 from playground.ui.html import judge_batch as html_judge_batch
@@ -183,7 +183,7 @@ class JudgeRequests:
                 raise InputError(
                     f"API keys have at most {format_number(KEY_LIMIT)} characters: check what you pasted."
                 )
-            state.judging.keys[self.address(form.server)] = check_key(Secret(key.strip()))
+            state.judging.keys[self.address(form.server)] = check_key(Secret(key.strip()), "The judge's key")
 
     def budget(self, state: PageState) -> JudgeBudget:
         """Return the budget for judging with the configured keys. In public mode, each visitor has one."""
