@@ -6,20 +6,35 @@ Only this module reads environment variables.
 from __future__ import annotations
 
 import logging
-import math
 import os
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
-from urllib.parse import urlsplit
 
 from playground.library.presets import find_preset, with_adapters
 from playground.rate_limits import PUBLIC, Limits
-from playground.secret import Secret
+from playground.secret import Secret, check_key
+from playground.setting_values import (
+    REMOTE_KEY,
+    read_adapters,
+    read_auth,
+    read_budget,
+    read_choice,
+    read_count,
+    read_hosts,
+    read_mirror,
+    read_path,
+    read_port,
+    read_prices,
+    read_remotes,
+    read_switch,
+    read_text,
+    read_timeout,
+)
 from playground.types import InputError
 
 Quantize = Literal["auto", "4bit", "none"]
@@ -49,6 +64,14 @@ class Settings:
     weights do not fit in memory.
     """
     device: Device = "auto"
+    remotes: tuple[tuple[str, str | None], ...] = ()
+    """Servers that generate the answers instead of a model on this machine, as (base URL, name of the base
+    model on the server) pairs. A name of None selects the server's only base model.
+    """
+    remote_key: Secret | None = None
+    """API key for `remotes`. Read only from the environment."""
+    tokenizer: str | None = None
+    """Folder or Hub ID of the tokenizer of the model on `remotes`. None if there is none on this machine."""
     allow_pickle: bool = False
     """Whether to allow loading pickled weights (`*.bin`) if no other weights are available."""
     trust_remote_code: bool = False
@@ -119,6 +142,7 @@ class Settings:
         values.setdefault("data_dir", _default_data_dir(environ))
         if preset := _choose_preset(flags or {}, environ):
             values |= _apply_preset(preset, values)
+        _check_remotes(values, given)
         if values.get("public") and values.get("trust_remote_code"):
             raise InputError(
                 f"{given['trust_remote_code'][0]} cannot be used in public mode, because other people can "
@@ -131,7 +155,40 @@ class Settings:
         values["judge_keys"] = _read_host_keys(environ)
         key = (environ.get(f"{PREFIX}JUDGE_KEY") or environ.get("OPENAI_API_KEY") or "").strip()
         values["judge_key"] = Secret(key) if key else None
+        if key := environ.get(REMOTE_KEY, "").strip():
+            values["remote_key"] = check_key(Secret(key), REMOTE_KEY)
         return cls(**values)
+
+    def remote_key_of(self, address: str) -> Secret | None:
+        """Return the API key for the server at `address`, or None if it is not one of `remotes`."""
+        return self.remote_key if address in dict(self.remotes) else None
+
+
+def _check_remotes(values: dict[str, Any], given: Mapping[str, tuple[str, Any]]) -> None:
+    """Check that no setting for a model on this machine is combined with servers.
+
+    The base model is then known only from the servers, unless it was given.
+
+    Raises:
+        InputError: a setting has no effect on a server, or needs one.
+    """
+    if not values.get("remotes"):
+        if "tokenizer" in given:
+            raise InputError(
+                f"{given['tokenizer'][0]} names the tokenizer of a server's model: add --remote, or remove "
+                "it."
+            )
+        return
+    for name in ("quantize", "device", "allow_pickle", "trust_remote_code"):
+        if values.get(name) not in (None, False, "auto"):
+            raise InputError(
+                f"{given[name][0]} applies to a model on this machine, but {given['remotes'][0]} uses a "
+                "server's model: remove one of the two."
+            )
+    values.setdefault("base", "")
+    if values.get("preset"):
+        # The adapters of a preset are sources, which a server does not load.
+        values["adapters"] = READERS["adapters"](*given["adapters"]) if "adapters" in given else ()
 
 
 def _collect(flags: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
@@ -156,7 +213,7 @@ def flag_name(name: str) -> str:
 
 def variable_name(name: str) -> str:
     """Return the name of the environment variable for a setting."""
-    return PREFIX + name.upper()
+    return PREFIX + VARIABLES.get(name, name).upper()
 
 
 def _choose_preset(flags: Mapping[str, Any], environ: Mapping[str, str]) -> str | None:
@@ -189,161 +246,38 @@ def _apply_preset(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-# --- Readers: parse the value of a setting; `label` is the flag or variable that it comes from ------
-
-TRUE = ("1", "true", "yes", "on", "y")
-FALSE = ("0", "false", "no", "off", "n", "")
-
-
-def _read_switch(label: str, value: Any) -> bool:
-    text = str(value).strip().lower()
-    if text in TRUE:
-        return True
-    if text in FALSE:
-        return False
-    raise InputError(
-        f"{label} must be 1 or 0, not {value!r:.60}: to turn it on, use {', '.join(TRUE)}; "
-        f"to turn it off, use {', '.join(text for text in FALSE if text)} or leave it empty."
-    )
-
-
-def _read_choice(allowed: Sequence[str], label: str, text: str) -> str:
-    if text not in allowed:
-        raise InputError(f"{label} must be one of {', '.join(allowed)}, not {text!r:.60}.")
-    return text
-
-
-def _read_whole(value: Any, digits: int) -> int | None:
-    """Parse text as a non-negative integer with at most `digits` digits.
-
-    Return None if the text is anything else.
-    """
-    text = str(value).strip()
-    return int(text) if text.isdecimal() and len(text) <= digits else None
-
-
-def _read_count(label: str, value: Any) -> int:
-    number = _read_whole(value, digits=9)
-    if number is None:
-        raise InputError(f"{label} must be an integer (0 for none), not {value!r:.60}.")
-    return number
-
-
-def _read_port(label: str, value: Any) -> int:
-    number = _read_whole(value, digits=9)
-    if number is None or not 1 <= number <= 65535:
-        raise InputError(f"{label} must be an integer from 1 to 65535, not {value!r:.60}.")
-    return number
-
-
-def _read_budget(label: str, value: Any) -> int:
-    number = _read_whole(str(value).strip().replace("_", ""), digits=15)
-    if number is None:
-        raise InputError(f"{label} must be an integer number of tokens, not {value!r:.60}.")
-    return number
-
-
-def _read_timeout(label: str, text: str) -> float:
-    return _read_positive(label, text, "a number of seconds")
-
-
-def _read_prices(label: str, text: str) -> tuple[float, float, str]:
-    parts = [part.strip() for part in text.split(",")]
-    if len(parts) != 3 or not parts[2]:
-        raise InputError(
-            f"{label} must be the price per million input tokens, the price per million "
-            f"output tokens and the currency, for example 2.50,10,USD, not {text!r}."
-        )
-    prices = [_read_positive(label, part, "a price", zero=True) for part in parts[:2]]
-    return prices[0], prices[1], parts[2]
-
-
-def _read_positive(label: str, value: Any, what: str, zero: bool = False) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
-        raise InputError(f"{label} must be {what} {'of 0 or more' if zero else 'above 0'}, not {value!r}.")
-    return number
-
-
-def _read_adapters(label: str, texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Parse adapter names and sources. Raises InputError if a name is given twice."""
-    adapters = tuple(_read_adapter(label, text) for text in texts)
-    for number, (name, _) in enumerate(adapters):
-        if name in [other for other, _ in adapters[:number]]:
-            raise InputError(f"{label} uses the name {name!r} twice: give each adapter its own name.")
-    return adapters
-
-
-def _read_adapter(label: str, text: str) -> tuple[str, str]:
-    name, equals, source = text.partition("=")
-    if not (equals and name.strip() and source.strip()):
-        raise InputError(f"{label} must be NAME=ID or NAME=PATH, not {text!r}.")
-    return name.strip(), source.strip()
-
-
-def _read_hosts(_label: str, texts: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name.strip().lower() for name in texts if name.strip())
-
-
-def _read_mirror(label: str, text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # for example, an incomplete IPv6 address or a non-numeric port
-        usable = False
-    if not usable:
-        raise InputError(f"{label} must be a URL such as https://host/path, not {text!r}.")
-    return text.rstrip("/")
-
-
-def _read_auth(label: str, text: str) -> tuple[str, str]:
-    # The error message does not quote the value, which could be a password.
-    name, colon, password = text.partition(":")
-    if not (colon and name.strip() and password):
-        variable = variable_name("auth")
-        hint = "" if label == variable else f" To keep the password private, set {variable} instead."
-        raise InputError(f"{label} must be USER:PASSWORD.{hint}")
-    return name.strip(), password
-
-
-def _read_path(_label: str, value: Any) -> Path:
-    return Path(value).expanduser()
-
-
-def _read_text(_label: str, value: Any) -> str:
-    return str(value)
-
-
 LIMITS = tuple(field.name for field in fields(Limits))
-LISTS = ("adapters", "hosts")
+LISTS = ("adapters", "hosts", "remotes")
 """Settings whose environment variables contain comma-separated lists."""
 SWITCHES = ("public", "shared_history", "allow_pickle", "trust_remote_code", "same_base", "no_browser")
 
-FLAGS = {"adapters": "--adapter", "hosts": "--allow-host"}
+FLAGS = {"adapters": "--adapter", "hosts": "--allow-host", "remotes": "--remote"}
 """Command-line flags that are not named after their setting, keyed by setting name."""
 
+VARIABLES = {"remotes": "remote"}
+"""Environment variables that are not named after their setting, without `PREFIX`, keyed by setting name."""
+
 READERS: Mapping[str, Callable[[str, Any], Any]] = {
-    "base": _read_text,
-    "adapters": _read_adapters,
-    "quantize": partial(_read_choice, get_args(Quantize)),
-    "device": partial(_read_choice, get_args(Device)),
-    "host": _read_text,
-    "port": _read_port,
-    "data_dir": _read_path,
-    "mirror": _read_mirror,
-    "judge_model": _read_text,
-    "judge_url": _read_text,
-    "judge_budget": _read_budget,
-    "judge_timeout": _read_timeout,
-    "judge_prices": _read_prices,
-    "auth": _read_auth,
-    "hosts": _read_hosts,
-    "proxies": _read_count,
-    **dict.fromkeys(SWITCHES, _read_switch),
-    **dict.fromkeys(LIMITS, _read_count),
+    "base": read_text,
+    "adapters": read_adapters,
+    "remotes": read_remotes,
+    "tokenizer": read_text,
+    "quantize": partial(read_choice, get_args(Quantize)),
+    "device": partial(read_choice, get_args(Device)),
+    "host": read_text,
+    "port": read_port,
+    "data_dir": read_path,
+    "mirror": read_mirror,
+    "judge_model": read_text,
+    "judge_url": read_text,
+    "judge_budget": read_budget,
+    "judge_timeout": read_timeout,
+    "judge_prices": read_prices,
+    "auth": read_auth,
+    "hosts": read_hosts,
+    "proxies": read_count,
+    **dict.fromkeys(SWITCHES, read_switch),
+    **dict.fromkeys(LIMITS, read_count),
 }
 """Parsers for setting values from flags and environment variables.
 

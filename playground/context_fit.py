@@ -27,6 +27,15 @@ def _describe_last(number: int, thing: str, which: str) -> str:
     return f"{which} {thing}" if number == 1 else f"{which} {count_things(number, thing)}"
 
 
+BYTES_PER_TOKEN = 4
+"""Typical number of UTF-8 bytes per token of English text, for estimates."""
+
+
+def estimate_tokens(prompt: Prompt) -> int:
+    """Estimate the number of tokens in a prompt, for servers that do not tokenise text."""
+    return -(-len(prompt.text.encode()) // BYTES_PER_TOKEN) + prompt.bos
+
+
 def by_part(prompt: Prompt, tokens: Sequence[Token]) -> list[int]:
     """Return the number of tokens in each of `prompt.parts`.
 

@@ -333,9 +333,11 @@ class Session(JudgingSession):
         if context is None:  # the model is still loading, or a server enforces the length itself
             prompt = variant.aligner(messages).with_prefill(prefill)
             return Request(prompt=prompt, sampling=variant.sampling)
-        return context_fit.fit(
-            variant, messages, lambda prompt: len(self.tokens(prompt) or ()), context, prefill
-        )
+        return context_fit.fit(variant, messages, self._count_tokens, context, prefill)
+
+    def _count_tokens(self, prompt: Prompt) -> int:
+        tokens = self.tokens(prompt)
+        return context_fit.estimate_tokens(prompt) if tokens is None else len(tokens)
 
 
 def _messages(conversation: Conversation, lane: int, text: str) -> list[Message]:

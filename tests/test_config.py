@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from playground.config import READERS, Settings, flag_name
+from playground.config import LISTS, READERS, Settings, flag_name, variable_name
 from playground.rate_limits import PUBLIC, Limits
 from playground.types import InputError
 from tests.helpers.checked import there
@@ -87,17 +87,17 @@ def test_a_bad_value_is_named_with_what_is_allowed(flags: dict[str, Any], said: 
     assert said in str(caught.value)
 
 
-ANY_TEXT = {"base", "host", "hosts", "data_dir", "judge_model", "judge_url"}
+ANY_TEXT = {"base", "host", "hosts", "data_dir", "judge_model", "judge_url", "tokenizer"}
 """Settings that accept any text."""
 
 
 @pytest.mark.parametrize("name", sorted(set(READERS) - ANY_TEXT))
 def test_an_error_names_the_flag_or_the_variable_that_the_value_comes_from(name: str) -> None:
     with pytest.raises(InputError) as caught:
-        Settings.read({}, {f"TANDEM_{name.upper()}": "?!"})
-    assert str(caught.value).startswith(f"TANDEM_{name.upper()} must be ")
+        Settings.read({}, {variable_name(name): "?!"})
+    assert str(caught.value).startswith(f"{variable_name(name)} must be ")
     with pytest.raises(InputError) as caught:
-        Settings.read({name: ["?!"] if name == "adapters" else "?!"}, {})
+        Settings.read({name: ["?!"] if name in LISTS else "?!"}, {})
     assert str(caught.value).startswith(f"{flag_name(name)} must be ")
 
 

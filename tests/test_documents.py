@@ -50,6 +50,10 @@ NOT_RUN = {
     "pip install .": "installs packages; tests/test_packaging.py installs this one",
     "python app.py --base mistralai/Mistral-7B-v0.1 --adapter tuned=PATH_OR_HUB_ID": "needs the network",
     "python app.py --preset smollm2-135m": "needs the network",
+    "vllm serve models/pocket --enable-lora --lora-modules pocket-ift=adapters/pocket-ift": (
+        "tests/integration/test_vllm_engine.py starts vLLM"
+    ),
+    "python app.py --remote http://127.0.0.1:8000": "needs a server; tests/integration/test_vllm_engine.py",
     "python -m playground prompt --lane qa --messages messages.json": (
         "needs the example of CONTRIBUTING.md; tests/aligners/test_new_aligner.py runs it"
     ),
@@ -71,6 +75,8 @@ NOT_RUN = {
 """Commands of the documents that this test does not run, and why. All others are run."""
 
 OTHER_PROGRAMS = {
+    "--enable-lora": "vLLM",
+    "--lora-modules": "vLLM",
     "--baseline": "benchmarks.page_load",
     "--examples": "models/pocket/recipe/ift.py",
     "--out": "benchmarks and models/pocket/recipe",
@@ -284,7 +290,8 @@ def test_a_command_that_is_not_run_is_one_that_there_is(command: str) -> None:
     elif words[:2] == ["python", "-m"]:
         assert (ROOT / f"{words[2].replace('.', '/')}.py").is_file()
     else:
-        named = [word for word in words if "/" in word and not word.startswith("/")]
+        paths = [word.rpartition("=")[2] for word in words]
+        named = [path for path in paths if "/" in path and not path.startswith("/")]
         assert all((ROOT / word).exists() for word in named if not word.startswith(".venv"))
 
 

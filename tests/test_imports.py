@@ -50,6 +50,7 @@ def loaded_by(module: str) -> set[str]:
         "playground.engine.text",
         "playground.engine.scripted",
         "playground.engine.hub",
+        "playground.engine.remote",
         "playground.store",
         "playground.streams",
         "playground.session",
@@ -107,6 +108,8 @@ def test_it_loads_nothing_heavy(module: str) -> None:
         "playground.diff",
         "playground.engine.text",
         "playground.secret",
+        "playground.servers.address",
+        "playground.servers.errors",
         "playground.terminal",
         "playground.published.git",
         "playground.rubrics.rubric",
@@ -136,7 +139,16 @@ def imports(path: Path) -> set[str]:
 
 PLACES = {
     "bm25s": ["demonstrations/retrieval.py"],
-    "openai": ["judging/client/__init__.py", "judging/client/completion.py"],
+    "openai": [
+        "engine/remote/connection.py",
+        "engine/remote/discovery.py",
+        "engine/remote/failures.py",
+        "engine/remote/rows.py",
+        "engine/remote/tokens.py",
+        "engine/remote/transport.py",
+        "judging/client/__init__.py",
+        "judging/client/completion.py",
+    ],
     "sqlite3": [
         "store/conflicts.py",
         "store/conversations.py",
@@ -149,7 +161,13 @@ PLACES = {
     "huggingface_hub": ["engine/hub/__init__.py", "engine/hub/cache.py", "engine/hub/transfer.py"],
     "httpx": ["published/download.py"],
     "subprocess": ["engine/adapters/patterns.py", "published/git.py"],
-    "httpx2": ["engine/hub/__init__.py", "engine/hub/transfer.py", "judging/client/transport.py"],
+    "httpx2": [
+        "engine/hub/__init__.py",
+        "engine/hub/transfer.py",
+        "engine/remote/failures.py",
+        "engine/remote/transport.py",
+        "judging/client/transport.py",
+    ],
     "typer": [
         f"cli/{name}.py"
         for name in (

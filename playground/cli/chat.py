@@ -14,10 +14,9 @@ from playground.cli.options import Json, PresetOptions, refuse_plainly
 from playground.cli.output import print_json
 from playground.config import Settings
 from playground.context_fit import describe_left_out
-from playground.engine.hub import fetch_cards
 from playground.lanes.variant import parse_lanes
 from playground.session import Session
-from playground.start import open_session
+from playground.start import open_session, read_cards
 from playground.terminal import print_error, print_text
 from playground.types import Answer, Conversation, InputError, Sampling, Status, Turn, to_json
 from playground.words import count_things, format_number, format_seconds
@@ -94,7 +93,7 @@ def chat(
     settings = model.read_settings()
     session = open_session(settings)
     try:
-        fetch_cards(session.library)
+        read_cards(settings, session.library, session.engine)
         conversation = open_conversation(session, lane, sampling)
         for message in messages:
             conversation = send(session, conversation, message, show=not json_output, start=start)
@@ -150,9 +149,13 @@ def print_turn(turn: Turn) -> None:
         if answer.request and (left_out := answer.request.left_out):
             print_text(f"    {describe_left_out(left_out)}")
         if reply.finish != "error":
+            about = "about " if reply.is_estimated else ""
             length, time = count_things(reply.new_tokens, "token"), format_seconds(reply.seconds or 0.0)
-            cached, prompt = format_number(reply.cached_tokens or 0), format_number(reply.prompt_tokens or 0)
-            print_text(f"    {reply.finish}, {length} in {time}, {cached} of {prompt} prompt tokens cached")
+            cached = "" if reply.cached_tokens is None else f", {format_number(reply.cached_tokens)} cached"
+            prompt = "" if reply.prompt_tokens is None else f", prompt {about}{reply.prompt_tokens:,}{cached}"
+            print_text(f"    {reply.finish}, {about}{length} in {time}{prompt}")
+        for note in reply.notes:
+            print_text(f"    {note}")
         print_text()
 
 
@@ -176,6 +179,8 @@ REPLY_KEYS = (
     "new_tokens",
     "ttft",
     "seconds",
+    "is_estimated",
+    "notes",
 )
 
 

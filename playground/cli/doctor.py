@@ -68,6 +68,10 @@ def wait_until_loaded(session: Session) -> Status:
     return status
 
 
+HIDDEN_IF_NONE = ("server", "device", "precision", "parameters", "prefix_store_bytes")
+"""Keys of the report that apply either to a server or to a model on this machine."""
+LOCAL = ("plain_path", "ends", "layers")
+"""Keys of the report that do not apply to a server."""
 COUNTS = ("parameters", "context", "prefix_store_bytes")
 """Keys of the report whose values are counts."""
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "gradio", "openai", "sentencepiece")
@@ -98,6 +102,8 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "base": status.base,
         "device": status.device,
+        "server": status.server,
+        "server_lacks": list(status.gaps),
         "precision": status.precision,
         "layers": dict(status.layers),
         "parameters": status.parameters,
@@ -106,6 +112,7 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
         "ends": list(status.ends),
         "prefix_store_bytes": status.prefix_limit,
         "adapters": adapters,
+        "adapters_not_served": list(library.not_served),
         "adapters_for_other_bases": {card.name: card.base_model for card in library.other_adapters.values()},
         "demo_sets": {
             name: "whole" if demos.whole else len(demos.demos) for name, demos in library.demo_sets.items()
@@ -146,11 +153,13 @@ def format_ends(ends: Sequence[str]) -> str:
 def print_report(report: dict[str, Any]) -> None:
     """Print the `doctor` report as text."""
     for name, value in report.items():
+        if (value is None and name in HIDDEN_IF_NONE) or (report["server"] and name in LOCAL):
+            continue
         if name == "adapters":
             for entry in value:
-                state = entry["error"] or (
-                    f"ready, KL divergence from the base {entry['kl_from_base_nats']:.2f} nats per token"
-                )
+                kl = entry["kl_from_base_nats"]
+                apart = "" if kl is None else f", KL divergence from the base {kl:.2f} nats per token"
+                state = entry["error"] or f"ready{apart}"
                 print_text(f"adapter {entry['name']}: {state} ({entry['source']})")
                 if entry["serving"]:
                     print_text(f"adapter {entry['name']}: {entry['serving']}")
@@ -160,6 +169,9 @@ def print_report(report: dict[str, Any]) -> None:
             print_text(f"base: answers end at {format_ends(value) or 'the token limit only'}")
         elif name == "presets":
             print_text("\n".join(map(offer_line, value)) or "presets: none")
+        elif name == "server_lacks":
+            for gap in value:
+                print_text(f"server: {gap}")
         elif name == "plain_path":
             print_text(
                 f"decoding: {f'one row at a time because {value}' if value else 'all rows as one batch'}"
@@ -171,6 +183,8 @@ def print_report(report: dict[str, Any]) -> None:
             print_text("\n".join(f"PROBLEM: {problem}" for problem in value) or "no problems")
         elif name in COUNTS and value is not None:
             print_text(f"{name}: {format_number(value)}")
+        elif isinstance(value, list):
+            print_text(f"{name}: {', '.join(value) or 'none'}")
         elif isinstance(value, dict):
             print_text(f"{name}: {', '.join(f'{key} {item}' for key, item in value.items()) or 'none'}")
         else:

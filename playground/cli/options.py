@@ -66,6 +66,17 @@ class ModelOptions(DataOptions):
     adapters: Annotated[
         list[str] | None, typer.Option("--adapter", help="LoRA adapter: NAME=ID or NAME=PATH; repeatable.")
     ] = None
+    remotes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--remote",
+            help="Server with an OpenAI-compatible API that runs the model: URL or URL=MODEL; repeatable. "
+            "--adapter is then NAME=SERVED-NAME.",
+        ),
+    ] = None
+    tokenizer: Annotated[
+        str | None, typer.Option(help="Tokenizer of the model behind --remote: folder or Hub ID.")
+    ] = None
     quantize: Annotated[str | None, typer.Option(help="Quantization of the base: auto, 4bit or none.")] = None
     device: Annotated[str | None, typer.Option(help="Device for the model: auto, cpu or cuda.")] = None
     allow_pickle: Annotated[

@@ -11,12 +11,11 @@ import typer
 
 from playground.cli.options import ModelOptions
 from playground.demonstrations.files import SUFFIXES, read_demo_file
-from playground.engine.hub import fetch_cards
 from playground.files import read_json
 from playground.lanes.spec import format_spec, parse_spec
 from playground.lanes.variant import name_lane_in_errors, parse_lane
 from playground.library import Library
-from playground.start import open_library
+from playground.start import open_library, read_cards
 from playground.types import InputError, Message, check_characters
 
 
@@ -33,8 +32,9 @@ def prompt(
     model: ModelOptions,
 ) -> None:
     """Print the exact prompt that a lane sends to the model, byte for byte, and nothing else."""
-    library = open_library(model.read_settings())
-    fetch_cards(library)
+    settings = model.read_settings()
+    library = open_library(settings)
+    read_cards(settings, library)
     options = {"demos": demos and find_demos(library, demos), "k": k, "ablation": ablation, "seed": seed}
     with name_lane_in_errors(lane):
         variant = parse_lane(_add_options(lane, options), library)

@@ -19,6 +19,9 @@ from playground.library.presets import Offer, Preset, join_cached
 from playground.memory import Room
 from playground.types import Event, Prompt, Reply, Request, Status, Token, TokenScore
 
+CHECK_WAIT = 15.0
+"""Seconds to wait until servers have said what they serve, so that their lanes are known from the start."""
+
 
 class Engine(Protocol):
     """Interface implemented by every engine. The same tests run on all implementations."""
@@ -74,7 +77,17 @@ class Engine(Protocol):
 
 
 def open_engine(settings: Settings, library: Library) -> Engine:
-    """Open a local engine with the given settings. The model is loaded in the background."""
+    """Open the engine for the given settings: servers, or a model on this machine.
+
+    A model is loaded in the background. Servers are asked what they serve; `CHECK_WAIT` limits how long this
+    function waits for them.
+    """
+    if settings.remotes:
+        from playground.engine.remote import RemoteEngine
+
+        engine = RemoteEngine(settings, library)
+        engine.wait_until_checked(CHECK_WAIT)
+        return engine
     from playground.engine.local import LocalEngine
 
     _exempt_libraries()

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
-from typing import Any
-
-from transformers import PreTrainedModel
+from typing import TYPE_CHECKING, Any
 
 from playground.tokenizers.load import explain_failures
 from playground.types import InputError, Prompt, Token
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 def eos_token_ids(model: PreTrainedModel, tokenizer: Any) -> frozenset[int]:
@@ -50,6 +51,14 @@ class Tokenizer:
         with self._lock, explain_failures():
             return encode(self.hf, prompt, self._cached_prefix_ids())
 
+    def encode_plainly(self, text: str, add_special_tokens: bool) -> list[int]:
+        """Return the ids of a text as servers tokenise it: control tokens spelled out in the text are single
+        tokens, and `add_special_tokens` also prepends and appends what the tokenizer's files say.
+        """
+        with self._lock, explain_failures():
+            ids: list[int] = self.hf(text, add_special_tokens=add_special_tokens)["input_ids"]
+        return ids
+
     def tokens(self, prompt: Prompt) -> list[Token]:
         """Return a prompt's tokens, each with its vocabulary piece and its start position in the text.
 
@@ -84,6 +93,10 @@ class Tokenizer:
             if text in self.hf.all_special_tokens and text != self.hf.unk_token:
                 return int(self.hf.convert_tokens_to_ids(text))
         return None
+
+    def special_tokens(self) -> dict[str, str]:
+        """Return the texts of the named special tokens, keyed by names such as "bos_token"."""
+        return {name: str(text) for name, text in self.hf.special_tokens_map.items() if isinstance(text, str)}
 
     def texts(self, ids: Iterable[int]) -> tuple[str, ...]:
         """Return the texts of tokens as listed in the vocabulary, sorted by token id."""

@@ -39,6 +39,10 @@ class LaneShelf(Shelf, Protocol):
         """Adapters trained on a different base model, keyed by name."""
 
     @property
+    def not_served(self) -> Mapping[str, AdapterCard]:
+        """Adapters that the server does not serve, keyed by name."""
+
+    @property
     def pending(self) -> Mapping[str, str]:
         """Sources of adapters that are still being downloaded, keyed by adapter name."""
 
@@ -125,7 +129,7 @@ def _find_class(name: str, options: dict[str, str], shelf: LaneShelf) -> Aligner
     named = classes_by_name()
     if name in named:
         return named[name]
-    tables = (shelf.adapters, shelf.other_adapters, shelf.pending, shelf.refused)
+    tables = (shelf.adapters, shelf.other_adapters, shelf.not_served, shelf.pending, shelf.refused)
     if not any(name in table for table in tables):
         known = {*named, *shelf.adapters} - {
             kind for kind, found in named.items() if found.lane.alias not in ("", kind)

@@ -46,6 +46,8 @@ class Library:
     """Adapters made for this base model."""
     other_adapters: dict[str, AdapterCard] = field(default_factory=dict)
     """Adapters found on disk that were made for a different base model."""
+    not_served: dict[str, AdapterCard] = field(default_factory=dict)
+    """Adapters made for this base model that the server does not serve."""
     pending: dict[str, str] = field(default_factory=dict)
     """Hub ids of requested adapters that have not been downloaded yet, keyed by adapter name."""
     refused: dict[str, str] = field(default_factory=dict)
@@ -205,6 +207,19 @@ class Library:
         """Return a copy of `pending`, because the engine thread may modify it while the UI lists adapters."""
         return dict(self.pending)
 
+    def set_base(self, base: str) -> None:
+        """Set the base model once a server has said which one it serves."""
+        self.base = base
+        cards = [*self.adapters.values(), *self.other_adapters.values(), *self.not_served.values()]
+        self.adapters, self.other_adapters, self.not_served = {}, {}, {}
+        for card in cards:
+            self._shelve(card)
+        local = _local_source(base, ROOT)
+        if local is None:
+            self.base_format, self.base_tokenizer = None, ""
+        else:
+            self.read_base_format(local)
+
     def _shelve(self, card: AdapterCard) -> None:
         fits = same_model(card.base_model, self.base)
         (self.adapters if fits else self.other_adapters)[card.name] = card
@@ -259,6 +274,11 @@ class Library:
             )
         if name in self.refused:
             raise InputError(self.refused[name])
+        if name in self.not_served:
+            raise InputError(
+                f"Adapter {name!r} is not served by the server: load it there, for example with "
+                f"--lora-modules {name}=FOLDER on vLLM, or name it with --adapter {name}=SERVED-NAME."
+            )
         if source is not None:
             raise InputError(f"Adapter {name!r} is still being downloaded from {source}: try again shortly.")
         raise InputError(f"There is no adapter {name!r}: choose one of {_names(self.adapters)}.")

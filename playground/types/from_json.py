@@ -59,7 +59,13 @@ def answer_from_json(variant: str, request: Mapping[str, Any] | None, reply: Any
     answer = Answer(
         variant=variant,
         request=None if request is None else request_from_json(request),
-        reply=Reply(**{**reply, "token_ids": tuple(reply["token_ids"])}),
+        reply=Reply(
+            **{
+                **reply,
+                "token_ids": tuple(reply["token_ids"]),
+                "notes": tuple(reply.get("notes", ())),
+            }
+        ),
         version=version,
     )
     check_fields(answer)

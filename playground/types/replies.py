@@ -33,6 +33,10 @@ class Reply:
     """Time to last token, in seconds."""
     weights: str | None = None
     """The weights actually used by the engine, which can differ from those requested."""
+    is_estimated: bool = False
+    """Whether the numbers of tokens are estimated, because the engine does not know the tokens."""
+    notes: tuple[str, ...] = ()
+    """What a server did not do as requested, such as ignoring a decoding parameter, one sentence each."""
     token_ids: tuple[int, ...] = ()
     """The token ids of `raw_text`; empty if the engine does not know the ids. The last id can be that of an
     end-of-sequence token.

@@ -52,6 +52,12 @@ class Status:
     ends: tuple[str, ...] = ()
     """EOS tokens that end an answer from the base model, as they appear in the output."""
     adapters: tuple[AdapterStatus, ...] = ()
+    server: str | None = None
+    """The servers that generate the answers, for display; None for a model on this machine."""
+    gaps: tuple[str, ...] = ()
+    """What the server lacks compared with a model on this machine, one phrase each."""
+    is_retrying: bool = False
+    """Whether the engine has failed but keeps trying, so that it can become ready on its own."""
     plain: str | None = None
     """Reason why rows are decoded one at a time; None if rows are decoded in a batch."""
     prefix_limit: int | None = None

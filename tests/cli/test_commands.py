@@ -43,7 +43,7 @@ def conversation(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 KEYS = {
     "variant", "adapter", "prompt", "left_out", "text", "raw_text", "finish", "error", "prompt_tokens",
-    "cached_tokens", "new_tokens", "ttft", "seconds",
+    "cached_tokens", "new_tokens", "ttft", "seconds", "is_estimated", "notes",
 }  # fmt: skip
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,34 @@ def words(request: Request) -> Script:
     return [*(f"{mark}-{n} " for n in range(40)), "\n", "```", "\n\n# Query:\n"]
 
 
-@pytest.fixture(params=["scripted", "local"])
-def engine(request: pytest.FixtureRequest) -> Engine:
+@pytest.fixture(params=["scripted", "local", "remote"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     if request.param == "scripted":
-        return ScriptedEngine(words, delay=0.001)
-    local: Engine = request.getfixturevalue("tiny_engine")
-    return local
+        yield ScriptedEngine(words, delay=0.001)
+    elif request.param == "local":
+        yield request.getfixturevalue("tiny_engine")
+    else:
+        with ExitStack() as stack:
+            yield open_remote(stack)
+
+
+def open_remote(stack: ExitStack) -> Engine:
+    """An engine on a server that answers with tokens which depend on the request alone."""
+    from playground.config import Settings
+    from playground.engine import open_engine
+    from playground.library import Library
+    from tests.helpers.completions_server import Asked, CompletionsServer, list_models
+
+    def answer(asked: Asked, body: dict[str, Any]) -> None:
+        mark = zlib.crc32(repr(sorted(body.items())).encode()) % 1000
+        asked.stream([f"{mark}-{n} " for n in range(40)][: body["max_tokens"]], "length")
+
+    server = CompletionsServer(answer, models=list_models("base", modules={"wide": "base", "thin": "base"}))
+    stack.callback(server.end)
+    server.delay = 0.001
+    engine = open_engine(Settings(remotes=((f"{server.url}/v1", None),), base=""), Library.open(""))
+    stack.callback(engine.close)
+    return engine
 
 
 class TestContract:

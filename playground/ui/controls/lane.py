@@ -244,7 +244,13 @@ class Lane:
         if draft is not None and not draft.strip():
             names = html_prompt.EMPTY
         return html_prompt.render_meter(
-            asked.prompt, asked.tokens, status.context, room, asked.left_out, names
+            asked.prompt,
+            asked.tokens,
+            status.context,
+            room,
+            asked.left_out,
+            names,
+            status.state == "ready",
         )
 
     def update_dependent(self, state: PageState, values: Sequence[Any]) -> dict[Any, Update]:

@@ -212,6 +212,7 @@ def _render_answer(answer: Answer, note: str, text: str | None = None) -> str:
             "cancelled": "Stopped before the first word.",
         }
         parts.append(f'<div class="notice">{said.get(reply.finish, "Cut off before the first word.")}</div>')
+    parts += [f'<div class="notice">{escape(note)}</div>' for note in reply.notes]
     if answer.request is not None and answer.request.left_out is not None:
         left_out = describe_left_out(answer.request.left_out)
         parts.append(f'<div class="notice">{escape(left_out)}</div>')

@@ -95,6 +95,8 @@ def lane_summary(name: str, settings: Sequence[Setting], reserve: bool = False) 
 
 FINISH = {"stop": "done", "length": "cut at the limit", "cancelled": "stopped", "error": "error"}
 """Display labels for finish reasons."""
+ABOUT = "about "
+"""Precedes numbers of tokens that are estimated."""
 
 
 def status_line(
@@ -116,10 +118,11 @@ def status_line(
         state = FINISH[reply.finish]
     else:
         state = "writing" if reply.new_tokens else (note or "processing the prompt")
+    about = ABOUT if reply.is_estimated else ""
     figures = pace_words(reply, before)
     if reply.prompt_tokens is not None and not blind:
         cached = f", {format_number(reply.cached_tokens)} cached" if reply.cached_tokens else ""
-        figures.append(f"prompt {count_things(reply.prompt_tokens, 'token')}{cached}")
+        figures.append(f"prompt {about}{count_things(reply.prompt_tokens, 'token')}{cached}")
     rest = "".join(f"<span>{_html(text)}</span>" for text in figures)
     told = f' data-ended="{reveal_plain(ended)}"' if ended and reply.finish else ""
     return (
@@ -135,9 +138,10 @@ def pace_words(reply: Reply, before: int = 0) -> list[str]:
         reply: the answer.
         before: number of tokens of the answer that this answer continues; 0 if it continues none.
     """
-    words = [count_things(reply.new_tokens, "token")] if reply.new_tokens else []
+    about = ABOUT if reply.is_estimated else ""
+    words = [about + count_things(reply.new_tokens, "token")] if reply.new_tokens else []
     if before:
-        added = count_things(reply.new_tokens, "more token")
+        added = about + count_things(reply.new_tokens, "more token")
         words = [f"{added} ({format_number(reply.new_tokens + before)} in all)"]
     rate = reply.tokens_per_second
     if rate is not None:
@@ -175,7 +179,7 @@ def model_chip(status: Status) -> str:
     figures = []
     if status.parameters is not None:
         figures.append(f"{format_large(status.parameters)} parameters")
-    where = ", ".join(filter(None, (status.device, status.precision)))
+    where = ", ".join(filter(None, (status.server, status.device, status.precision)))
     if where:
         figures.append(where)
     if status.context is not None:

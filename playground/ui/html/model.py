@@ -52,6 +52,7 @@ def _render_facts(status: Status) -> str:
     prefixes = ""
     if status.prefix_limit is not None:
         prefixes = f"{format_bytes(status.prefix_bytes or 0)} (limit {format_bytes(status.prefix_limit)})"
+    lacks = "; ".join(status.gaps)
     together = "all lanes together" if status.plain is None else f"one lane at a time because {status.plain}"
     facts = {
         "Base": status.base,
@@ -59,8 +60,10 @@ def _render_facts(status: Status) -> str:
         "Precision": status.precision or "",
         "Layers": ", ".join(f"{count} in {precision}" for precision, count in status.layers),
         "Device": status.device or "",
+        "Server": status.server or "",
         "Context": f"{format_number(status.context)} tokens" if status.context is not None else "",
-        "Batching": together if status.state == "ready" else "",
+        "Batching": together if status.state == "ready" and status.server is None else "",
+        "Limits": lacks[:1].upper() + lacks[1:],
         "Memory": ", ".join(memory),
         "Prompt cache": prefixes,
     }
@@ -96,7 +99,8 @@ def _render_adapters(status: Status) -> str:
         if each.error is not None:
             rest = f"<span class='bad'>{reveal(each.error)}</span>"
         else:
-            rest = f"<span>{describe_divergence(each.kl)}</span>{_render_bar(each.kl, largest)}"
+            kl = f"<span>{describe_divergence(each.kl)}</span>{_render_bar(each.kl, largest)}"
+            rest = kl if status.server is None else ""
             if each.serving:
                 rest += f"<span class='more'>{reveal(each.serving)}</span>"
             if each.ends:
@@ -108,6 +112,8 @@ def _render_adapters(status: Status) -> str:
         "Verified when loaded, by the KL divergence of the adapter's next-token distribution from the "
         "base's on a fixed text. With the adapter off, the base is unchanged."
     )
+    if status.server is not None:
+        why = "Served by the server, which applies the adapter. Its effect is not measured here."
     return f"<h3>Adapters</h3><p class='why'>{why}</p><ul class='adapters'>{''.join(rows)}</ul>"
 
 

@@ -40,6 +40,7 @@ def render_meter(
     room: int,
     left_out: LeftOut | None = None,
     names: Mapping[str, str] = NAMES,
+    is_ready: bool = False,
 ) -> str:
     """Render how much of the context each kind of prompt part uses, and how much remains for the answer.
 
@@ -47,7 +48,10 @@ def render_meter(
         context: context length in tokens, shared by prompt and answer; None while the model is loading.
         room: maximum number of new tokens, shown as space reserved for the answer.
         names: labels for the kinds of parts.
+        is_ready: whether the model is ready. If its tokens are unknown even so, their number is estimated.
     """
+    if is_ready and (tokens is None or context is None):
+        return _render_estimate(prompt, tokens, context)
     if tokens is None or context is None:
         return _render_waiting_meter(prompt, room, names)
     kinds = context_fit.by_kind(prompt, tokens)
@@ -68,6 +72,16 @@ def render_meter(
         f'<div class="meter{"" if left else " over"}" title="{summary}"><div class="bar">{bar}</div>'
         f"<p><b>{format_number(total)}</b> of {format_number(context)} tokens: {summary}</p></div>"
     )
+
+
+def _render_estimate(prompt: Prompt, tokens: Sequence[Token] | None, context: int | None) -> str:
+    """Render the number of tokens, estimated if the tokens are unknown, for a server that says less."""
+    if tokens is None:
+        total, note = f"about {format_number(context_fit.estimate_tokens(prompt))}", ", estimated"
+    else:
+        total, note = format_number(len(tokens)), ""
+    limit = "" if context is None else f" of {format_number(context)}"
+    return f'<div class="meter"><div class="bar"></div><p><b>{total}</b>{limit} tokens{note}</p></div>'
 
 
 def _render_waiting_meter(prompt: Prompt, room: int, names: Mapping[str, str]) -> str:

@@ -121,7 +121,8 @@ class PageLoad:
     def on_tick(self, state: PageState, values: Values) -> Updates:
         """Show the model's loading progress and, once the model is ready, the available lanes."""
         updates = self.topbar.draw_model()
-        if self.controller.session.status().state == "loading":
+        status = self.controller.session.status()
+        if status.state == "loading" or status.is_retrying:
             state.drawn -= {(lane.number, self.lanes.ready) for lane in self.lanes.columns}
             return updates
         updates[self.timer] = gr.Timer(active=False)

@@ -120,7 +120,7 @@ class Page:
         self.hidden_lanes = gr.HTML("", visible=False, elem_id="hidden-lanes", elem_classes="above")
         self.setup_undo = self.arrangement.compose_undo()
         self.tour_row = TourRow()
-        self.examples = ExampleRow(self.settings.base)
+        self.examples = ExampleRow(self.controller.session.library.base)
         self.probe_row = ProbeRow(self.controller)
         with gr.Row(visible=False, elem_id="actions", elem_classes="above") as actions:
             self.votes = Votes(self.controller, get_voter)
@@ -157,7 +157,7 @@ class Page:
 
     def _compose_model_dialog(self) -> ModelDialog:
         session = self.controller.session
-        if self.settings.public:
+        if self.settings.public or self.settings.remotes:  # models are loaded on the server
             return ModelDialog(session)
         model_switch = ModelSwitch(session, self.settings)
         return ModelLoadingDialog(session, model_switch, self.state, self.loading_state, self.load.timer)

@@ -1,0 +1,1 @@
+"""Tests for the remote engine, on a server of their own and without a model."""
