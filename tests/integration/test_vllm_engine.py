@@ -45,7 +45,7 @@ both programs add float32 numbers in another order."""
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VLLM]:
     modules = [f"{name}={ROOT / 'adapters' / name}" for name in ADAPTERS]
-    # One more than there are adapters: in this version, base rows in a batch with adapters would otherwise get
+    # One more than there are adapters: in this version, base rows in a batch with adapters otherwise get
     # the last adapter on a CPU (vllm-project/vllm#48421).
     flags = ["--enable-lora", "--max-loras", "3", "--max-lora-rank", "64", "--lora-modules", *modules]
     server = VLLM(POCKET, "base", tmp_path_factory.mktemp("vllm") / "log", *flags)
