@@ -99,6 +99,13 @@ class Settings:
     """User name and password for the page. Never displayed or logged."""
     hosts: tuple[str, ...] = ()
     """Host names under which the page may be requested, in addition to this machine's own host names."""
+    api: bool = False
+    """Whether to serve the lanes with an OpenAI-compatible API, on the page's port."""
+    api_key: Secret | None = None
+    """API key that clients of the API must send; None if none is required.
+
+    Read only from the environment.
+    """
     proxies: int = 0
     """Number of trusted reverse proxies that append the client's address to X-Forwarded-For."""
 
@@ -128,9 +135,14 @@ class Settings:
         values.setdefault("proxies", 1 if "SPACE_ID" in environ else 0)
         limits = {name: values.pop(name) or None for name in LIMITS if name in values}
         values["limits"] = replace(PUBLIC if values.get("public") else Limits(), **limits)
+        values["api_key"] = _read_key(environ, "API_KEY")
+        if values.get("api") and values.get("auth") and values["api_key"] is None:
+            raise InputError(
+                f"{given['api'][0]} would bypass the password of {given['auth'][0]}: set an API key with "
+                f"{PREFIX}API_KEY, or turn the API off."
+            )
         values["judge_keys"] = _read_host_keys(environ)
-        key = (environ.get(f"{PREFIX}JUDGE_KEY") or environ.get("OPENAI_API_KEY") or "").strip()
-        values["judge_key"] = Secret(key) if key else None
+        values["judge_key"] = _read_key(environ, "JUDGE_KEY", environ.get("OPENAI_API_KEY") or "")
         return cls(**values)
 
 
@@ -320,7 +332,7 @@ def _read_text(_label: str, value: Any) -> str:
 LIMITS = tuple(field.name for field in fields(Limits))
 LISTS = ("adapters", "hosts")
 """Settings whose environment variables contain comma-separated lists."""
-SWITCHES = ("public", "shared_history", "allow_pickle", "trust_remote_code", "same_base", "no_browser")
+SWITCHES = ("public", "shared_history", "allow_pickle", "trust_remote_code", "same_base", "no_browser", "api")
 
 FLAGS = {"adapters": "--adapter", "hosts": "--allow-host"}
 """Command-line flags that are not named after their setting, keyed by setting name."""
@@ -353,6 +365,12 @@ line here.
 
 
 # --- The environment ------------------------------------------------------------------------------
+
+
+def _read_key(environ: Mapping[str, str], name: str, other: str = "") -> Secret | None:
+    """Return the API key from the variable TANDEM_NAME or, if it is empty, from the text `other`."""
+    key = (environ.get(f"{PREFIX}{name}") or other).strip()
+    return Secret(key) if key else None
 
 
 def _read_host_keys(environ: Mapping[str, str]) -> dict[str, Secret]:
