@@ -19,8 +19,8 @@ TOO_LARGE = "The request is larger than 4 MB: send less at once."
 async def read_body(scope: Scope, receive: Receive) -> dict[str, Any]:
     """Return the JSON object in the body of a request, without the parameters that are null.
 
-    Only `application/json` is accepted: browsers do not send it to other sites without asking, so that no
-    web page can use the API through the browser of somebody who can reach it.
+    Only `application/json` is accepted, which browsers do not send to another site without asking the server
+    first.
 
     Raises:
         ApiError: the body is too large or is not a JSON object, or the client has gone.

@@ -15,9 +15,10 @@ from playground.ui.server.network import find_address, list_hosts
 class ApiMount:
     """Middleware that passes requests below `PREFIX` to the API, except those of other sites' pages.
 
-    A web page can make the browser of somebody who can reach this server send requests to it. Browsers name
-    the page's origin in such requests, and send JSON only if the server allows it, which this one never does.
-    The API has its own keys, so it precedes the page's logins and cookies.
+    A web page can make the browser of somebody who can reach this server send requests to it, and browsers
+    name the page's origin in such requests. Gradio lets pages of all servers on this machine read the
+    responses, so every foreign origin is rejected here. The API has its own keys, so this middleware precedes
+    the page's logins and cookies.
     """
 
     def __init__(self, app: ASGIApp, api: ASGIApp, proxies: int) -> None:
