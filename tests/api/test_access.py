@@ -137,7 +137,7 @@ def test_messages_and_their_sizes_are_limited_in_public_mode(tmp_path: Path) -> 
 def test_rate_limits_are_those_of_the_page(tmp_path: Path) -> None:
     with serve_script(tmp_path, limits=Limits(visitor_messages=2)) as (server, _):
         assert server.ask().status_code == 200
-        assert server.ask("nobody").status_code == 404, "which does not count"
+        assert server.ask("unknown").status_code == 404, "which does not count"
         assert server.ask().status_code == 200
         answer = server.ask()
         assert answer.status_code == 429

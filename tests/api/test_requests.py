@@ -191,7 +191,7 @@ def test_invalid_prompts_are_refused(served: Served, prompt: object, said: str) 
         ("urial:k", 400, "is not key=value"),
         ("urial:colour=red", 400, "This lane has no option 'colour'"),
         ("base:temperature=hot", 400, "Temperature must be a number"),
-        ("urial:adapter=nobody", 400, "There is no adapter 'nobody'"),
+        ("urial:adapter=unknown", 400, "There is no adapter 'unknown'"),
         ("\ud800", 400, "model contains"),
     ],
 )

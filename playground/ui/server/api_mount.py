@@ -15,8 +15,8 @@ from playground.ui.server.network import find_address, list_hosts
 class ApiMount:
     """Middleware that passes requests below `PREFIX` to the API, except those of other sites' pages.
 
-    A web page can make the browser of somebody who can reach this server send requests to it, and browsers
-    name the page's origin in such requests. Gradio lets pages of all servers on this machine read the
+    A web page can make the browser of a user who can reach this server send requests to it, and browsers name
+    the page's origin in such requests. Gradio lets pages of all servers on this machine read the
     responses, so every foreign origin is rejected here. The API has its own keys, so this middleware precedes
     the page's logins and cookies.
     """
