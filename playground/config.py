@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -135,7 +136,7 @@ class Settings:
         values.setdefault("proxies", 1 if "SPACE_ID" in environ else 0)
         limits = {name: values.pop(name) or None for name in LIMITS if name in values}
         values["limits"] = replace(PUBLIC if values.get("public") else Limits(), **limits)
-        values["api_key"] = _read_key(environ, "API_KEY")
+        values["api_key"] = _read_api_key(environ)
         if values.get("api") and values.get("auth") and values["api_key"] is None:
             raise InputError(
                 f"{given['api'][0]} would bypass the password of {given['auth'][0]}: set an API key with "
@@ -371,6 +372,21 @@ def _read_key(environ: Mapping[str, str], name: str, other: str = "") -> Secret 
     """Return the API key from the variable TANDEM_NAME or, if it is empty, from the text `other`."""
     key = (environ.get(f"{PREFIX}{name}") or other).strip()
     return Secret(key) if key else None
+
+
+def _read_api_key(environ: Mapping[str, str]) -> Secret | None:
+    """Return the key that clients of the API must send.
+
+    Raises:
+        InputError: the key cannot be sent in an HTTP header. The message does not quote it.
+    """
+    key = _read_key(environ, "API_KEY")
+    if key and not re.fullmatch("[!-~]+", key.reveal()):
+        raise InputError(
+            f"{PREFIX}API_KEY contains characters that HTTP headers cannot carry: use ASCII letters, digits "
+            "and punctuation without spaces."
+        )
+    return key
 
 
 def _read_host_keys(environ: Mapping[str, str]) -> dict[str, Secret]:

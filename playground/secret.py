@@ -53,7 +53,9 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Return the key itself. Call this only to send the key to the server that it belongs to."""
+        """Return the key itself. Call this only to send the key to the server that it belongs to, or to
+        check its form.
+        """
         return self._text
 
     def matches(self, text: str) -> bool:

@@ -63,6 +63,10 @@ def test_the_key_comes_from_the_environment_and_is_not_shown() -> None:
     assert settings.api_key.matches(KEY)
     assert KEY not in repr(settings)
     assert Settings.read({"api": True}, {"TANDEM_API_KEY": " "}).api_key is None
+    for bad in ("two words", "schl\u00fcssel", "a\nb"):
+        with pytest.raises(InputError, match="characters that HTTP headers cannot carry") as caught:
+            Settings.read({}, {"TANDEM_API_KEY": bad})
+        assert bad not in str(caught.value)
 
 
 def test_the_api_does_not_bypass_the_password(tmp_path: Path) -> None:

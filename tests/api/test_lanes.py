@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openai import AsyncOpenAI
 
 from tests.helpers.api_server import JSON, ApiServer, serve_pocket
 from tests.helpers.commands import invoke
@@ -173,6 +175,28 @@ def test_the_base_continues_the_exact_text_of_a_completion(server: ApiServer) ->
     assert reply.usage is not None
     assert chat["usage"]["prompt_tokens"] == reply.usage.prompt_tokens + 1, "the newline after a message"
     assert chat["choices"][0]["message"]["content"] != reply.choices[0].text
+
+
+def test_requests_at_the_same_time_are_answered_as_one_after_the_other(server: ApiServer) -> None:
+    texts = ["What is dusk?", "Name three rivers.", CAPITAL] * 2
+
+    async def ask_together() -> list[str | None]:
+        async with AsyncOpenAI(base_url=f"{server.url}/v1", api_key="none") as client:
+            replies = await asyncio.gather(
+                *(
+                    client.chat.completions.create(
+                        model=lane, messages=[{"role": "user", "content": text}], max_tokens=SHORT
+                    )
+                    for lane, text in zip(["urial", "pocket-ift"] * 3, texts, strict=True)
+                )
+            )
+        return [reply.choices[0].message.content for reply in replies]
+
+    alone = [
+        server.ask(lane, text, max_tokens=SHORT).json()["choices"][0]["message"]["content"]
+        for lane, text in zip(["urial", "pocket-ift"] * 3, texts, strict=True)
+    ]
+    assert asyncio.run(ask_together()) == alone
 
 
 def test_the_models_are_the_lanes_on_offer(server: ApiServer) -> None:
