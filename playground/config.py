@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -122,6 +123,13 @@ class Settings:
     """User name and password for the page. Never displayed or logged."""
     hosts: tuple[str, ...] = ()
     """Host names under which the page may be requested, in addition to this machine's own host names."""
+    api: bool = False
+    """Whether to serve the lanes with an OpenAI-compatible API, on the page's port."""
+    api_key: Secret | None = None
+    """API key that clients of the API must send; None if none is required.
+
+    Read only from the environment.
+    """
     proxies: int = 0
     """Number of trusted reverse proxies that append the client's address to X-Forwarded-For."""
 
@@ -152,11 +160,16 @@ class Settings:
         values.setdefault("proxies", 1 if "SPACE_ID" in environ else 0)
         limits = {name: values.pop(name) or None for name in LIMITS if name in values}
         values["limits"] = replace(PUBLIC if values.get("public") else Limits(), **limits)
+        values["api_key"] = _read_api_key(environ)
+        if values.get("api") and values.get("auth") and values["api_key"] is None:
+            raise InputError(
+                f"{given['api'][0]} would bypass the password of {given['auth'][0]}: set an API key with "
+                f"{PREFIX}API_KEY, or turn the API off."
+            )
         values["judge_keys"] = _read_host_keys(environ)
-        key = (environ.get(f"{PREFIX}JUDGE_KEY") or environ.get("OPENAI_API_KEY") or "").strip()
-        values["judge_key"] = Secret(key) if key else None
-        if key := environ.get(REMOTE_KEY, "").strip():
-            values["remote_key"] = check_key(Secret(key), REMOTE_KEY)
+        values["judge_key"] = _read_key(environ, "JUDGE_KEY", environ.get("OPENAI_API_KEY") or "")
+        if (key := _read_key(environ, "REMOTE_KEY")) is not None:
+            values["remote_key"] = check_key(key, REMOTE_KEY)
         return cls(**values)
 
     def remote_key_of(self, address: str) -> Secret | None:
@@ -249,7 +262,7 @@ def _apply_preset(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
 LIMITS = tuple(field.name for field in fields(Limits))
 LISTS = ("adapters", "hosts", "remotes")
 """Settings whose environment variables contain comma-separated lists."""
-SWITCHES = ("public", "shared_history", "allow_pickle", "trust_remote_code", "same_base", "no_browser")
+SWITCHES = ("public", "shared_history", "allow_pickle", "trust_remote_code", "same_base", "no_browser", "api")
 
 FLAGS = {"adapters": "--adapter", "hosts": "--allow-host", "remotes": "--remote"}
 """Command-line flags that are not named after their setting, keyed by setting name."""
@@ -287,6 +300,27 @@ line here.
 
 
 # --- The environment ------------------------------------------------------------------------------
+
+
+def _read_key(environ: Mapping[str, str], name: str, other: str = "") -> Secret | None:
+    """Return the API key from the variable TANDEM_NAME or, if it is empty, from the text `other`."""
+    key = (environ.get(f"{PREFIX}{name}") or other).strip()
+    return Secret(key) if key else None
+
+
+def _read_api_key(environ: Mapping[str, str]) -> Secret | None:
+    """Return the key that clients of the API must send.
+
+    Raises:
+        InputError: the key cannot be sent in an HTTP header. The message does not quote it.
+    """
+    key = _read_key(environ, "API_KEY")
+    if key and not re.fullmatch("[!-~]+", key.reveal()):
+        raise InputError(
+            f"{PREFIX}API_KEY contains characters that HTTP headers cannot carry: use ASCII letters, digits "
+            "and punctuation without spaces."
+        )
+    return key
 
 
 def _read_host_keys(environ: Mapping[str, str]) -> dict[str, Secret]:

@@ -22,6 +22,19 @@ DRAFTS = 90
 """Maximum number of drafts per minute per visitor whose tokens are counted, if messages are limited."""
 
 
+class RateLimitError(InputError):
+    """Raised if a message is rejected only for now, because too many were sent.
+
+    Args:
+        sentence: error message for the user.
+        wait: seconds after which the message may be sent again.
+    """
+
+    def __init__(self, sentence: str, wait: float) -> None:
+        super().__init__(sentence)
+        self.wait = wait
+
+
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """Limits on messages and answers; None means no limit."""
@@ -116,6 +129,7 @@ class Gate:
 
         Raises:
             InputError: a limit would be exceeded. The rejected request does not count towards the limits.
+            RateLimitError: the limit is one on the number of messages.
         """
         self._check(variants, turns, text)
         self._enter(visitor)
@@ -155,18 +169,20 @@ class Gate:
         limits = self.limits
         with self._lock:  # check and count under one lock, so that two concurrent messages cannot both pass
             if limits.queue is not None and self._within >= limits.queue:
-                raise InputError(
-                    f"Limit of concurrent messages reached ({self._within}): try again in a moment."
+                raise RateLimitError(
+                    f"Limit of concurrent messages reached ({self._within}): try again in a moment.", 1.0
                 )
             if wait := self._visitor.wait(visitor):
-                raise InputError(
+                raise RateLimitError(
                     f"Message limit reached ({format_number(limits.visitor_messages or 0)} per minute per "
-                    f"visitor): try again in {format_number(math.ceil(wait))} s."
+                    f"visitor): try again in {format_number(math.ceil(wait))} s.",
+                    wait,
                 )
             if wait := self._total.wait(""):
-                raise InputError(
+                raise RateLimitError(
                     f"Message limit of this page reached ({format_number(limits.total_messages or 0)} per "
-                    f"minute): try again in {format_number(math.ceil(wait))} s."
+                    f"minute): try again in {format_number(math.ceil(wait))} s.",
+                    wait,
                 )
             self._visitor.count(visitor)
             self._total.count("")

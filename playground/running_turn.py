@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from playground.engine import Engine
 from playground.store.recorder import Recorder
 from playground.streams import Streams
-from playground.types import Answer, Conversation, InputError
+from playground.types import Answer, Conversation, Event, InputError, Request
 
 YIELD_EVERY = 0.03
 """Seconds between snapshots while streaming. A page renders 8 to 10 per second, each time the latest,
@@ -91,6 +91,8 @@ class RunningTurns:
         self._recorder = recorder
         self._engine = engine
         self._turns: dict[str, RunningTurn] = {}
+        self._unrecorded: list[Engine] = []
+        """The engine of each stream that belongs to no conversation."""
         self._closed = False
 
     def __contains__(self, id: str) -> bool:
@@ -99,7 +101,18 @@ class RunningTurns:
 
     def uses(self, engine: Engine) -> bool:
         """Return whether the given engine is still generating an answer."""
-        return any(turn.engine is engine for turn in list(self._turns.values()))
+        turns = list(self._turns.values())
+        return engine in self._unrecorded or any(turn.engine is engine for turn in turns)
+
+    def stream(self, requests: Sequence[Request]) -> Generator[Event, None, None]:
+        """Answer requests that belong to no conversation (see `Session.stream`)."""
+        with self.lock:  # so that the engine cannot be swapped before it counts as used
+            engine = self._engine()
+            self._unrecorded.append(engine)
+        try:
+            yield from engine.stream(requests)
+        finally:
+            self._unrecorded.remove(engine)
 
     def stop(self, id: str, lane: int | None = None) -> None:
         """Request that a conversation's running turn, or one of its lanes, stop. Returns immediately."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import html
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -53,8 +55,17 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Return the key itself. Call this only to send the key to the server that it belongs to."""
+        """Return the key itself. Call this only to send the key to the server that it belongs to, or to
+        check its form.
+        """
         return self._text
+
+    def matches(self, text: str) -> bool:
+        """Return whether `text` is the key. The time taken reveals neither the key nor its length."""
+        given, own = (
+            hashlib.sha256(each.encode("utf-8", "surrogatepass")).digest() for each in (text, self._text)
+        )
+        return hmac.compare_digest(given, own)
 
     def scrub(self, text: str) -> str:
         """Return `text` with every occurrence of the key redacted.

@@ -50,6 +50,8 @@ def serve_page(settings: Settings) -> None:
     host = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     print_text(f"Tandem is running at {url}")
+    if settings.api:
+        print_text(f"Its API is at {url}/v1")
     open_browser(settings, url)
     is_ready = False
     while not ended.wait(0.5):  # with a timeout, because an unlimited wait ignores Ctrl-C on Windows

@@ -10,7 +10,7 @@ command line render these snapshots and call the methods here. The loop that yie
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Literal
 
 from playground import context_fit
@@ -26,6 +26,7 @@ from playground.types import (
     Answer,
     Conversation,
     DemoSet,
+    Event,
     InputError,
     Message,
     OutsideError,
@@ -141,7 +142,30 @@ class Session(JudgingSession):
             InputError: the prompt cannot be rendered, or does not fit.
         """
         messages = _messages(conversation, lane if history is None else history, text)
-        return self._fit(conversation.variants[lane], messages, prefill)
+        return self.fit(conversation.variants[lane], messages, prefill)
+
+    def fit(self, variant: Variant, messages: Sequence[Message], prefill: str = "") -> Request:
+        """Build the request for the next answer to `messages`, fitted to the context length if that length is
+        known.
+
+        Args:
+            messages: the conversation, which ends with a user message.
+            prefill: text with which the answer starts.
+
+        Raises:
+            InputError: the prompt cannot be rendered, or does not fit.
+        """
+        context = self.engine.status().context
+        if context is None:  # the model is still loading, or a server enforces the length itself
+            prompt = variant.aligner(messages).with_prefill(prefill)
+            return Request(prompt=prompt, sampling=variant.sampling)
+        return context_fit.fit(variant, messages, self._count_tokens, context, prefill)
+
+    def stream(self, requests: Sequence[Request]) -> Generator[Event, None, None]:
+        """Answer requests that belong to no conversation, and record nothing. Yields what `Engine.stream`
+        yields.
+        """
+        return self._turns.stream(requests)
 
     def send(
         self, conversation: Conversation, text: str, histories: Sequence[int] = (), prefill: str = ""
@@ -316,26 +340,14 @@ class Session(JudgingSession):
         request could be built, the error.
         """
         try:
-            request = self._fit(variant, messages, prefill)
+            request = self.fit(variant, messages, prefill)
         except InputError as error:
             reply = Reply(finish="error", error=str(error))
             return Answer(variant=variant.name, request=None, reply=reply, version=version)
         return Answer(variant=variant.name, request=request, reply=Reply(), version=version)
 
-    def _fit(self, variant: Variant, messages: Sequence[Message], prefill: str) -> Request:
-        """Build the request for the next answer to `messages`, fitted to the context length if that length is
-        known.
-
-        Raises:
-            InputError: the prompt cannot be rendered, or does not fit.
-        """
-        context = self.engine.status().context
-        if context is None:  # the model is still loading, or a server enforces the length itself
-            prompt = variant.aligner(messages).with_prefill(prefill)
-            return Request(prompt=prompt, sampling=variant.sampling)
-        return context_fit.fit(variant, messages, self._count_tokens, context, prefill)
-
     def _count_tokens(self, prompt: Prompt) -> int:
+        """Count a prompt's tokens, or estimate their number for a server that does not tokenise text."""
         tokens = self.tokens(prompt)
         return context_fit.estimate_tokens(prompt) if tokens is None else len(tokens)
 

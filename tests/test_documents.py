@@ -74,6 +74,10 @@ NOT_RUN = {
 }
 """Commands of the documents that this test does not run, and why. All others are run."""
 
+OF_CLIENTS = ("curl ", "lm_eval ")
+"""How commands of docs/api.md begin that need a server: tests/api/test_document.py runs those of curl, and
+tests/integration/test_lm_eval.py those of lm-eval."""
+
 OTHER_PROGRAMS = {
     "--enable-lora": "vLLM",
     "--lora-modules": "vLLM",
@@ -202,8 +206,8 @@ def run(command: str, folder: Path, id: str, capsys: pytest.CaptureFixture[str])
             patch.delitem(sys.modules, words[2], raising=False)  # another test may have imported it
             runpy.run_module(words[2], run_name="__main__")
         return capsys.readouterr().out
-    if words == ["python", "app.py"]:
-        return serve(folder)
+    if words[:2] == ["python", "app.py"]:
+        return serve(folder, words[2:])
     if words[0] == "echo" and words[-2] == ">":
         Path(words[-1]).write_text(" ".join(words[1:-2]) + "\n", encoding="utf-8")
         return ""
@@ -214,10 +218,10 @@ def run(command: str, folder: Path, id: str, capsys: pytest.CaptureFixture[str])
     raise AssertionError(f"{command!r} is neither run nor listed in NOT_RUN with a reason.")
 
 
-def serve(folder: Path) -> str:
+def serve(folder: Path, flags: list[str]) -> str:
     """Start the page, read it once, and end it with Ctrl-C."""
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "app.py")], cwd=folder, stdout=subprocess.PIPE, text=True
+        [sys.executable, str(ROOT / "app.py"), *flags], cwd=folder, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     try:
@@ -227,6 +231,10 @@ def serve(folder: Path) -> str:
         with urllib.request.urlopen(found[1], timeout=60) as answer:
             assert answer.status == 200
             assert "Tandem" in answer.read().decode()
+        if "--api" in flags:
+            assert process.stdout.readline() == f"Its API is at {found[1]}/v1\n"
+            with urllib.request.urlopen(f"{found[1]}/v1/models", timeout=60) as answer:
+                assert "pocket-ift" in answer.read().decode()
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 0
         return line
@@ -237,7 +245,9 @@ def serve(folder: Path) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", [command for command in COMMANDS if command not in NOT_RUN], ids=str)
+@pytest.mark.parametrize(
+    "command", [each for each in COMMANDS if each not in NOT_RUN and not each.startswith(OF_CLIENTS)], ids=str
+)
 def test_a_command_runs(
     command: str, folder: Path, conversation: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -315,7 +325,10 @@ def options_of(command: typer.core.TyperCommand | typer.core.TyperGroup) -> set[
 
 def options_in(text: str) -> set[str]:
     """The long options that a text names in code."""
-    code = "\n".join([*re.findall(r"`([^`\n]+)`", text), *re.findall(r"```sh\n(.*?)```", text, re.DOTALL)])
+    blocks = [
+        each for each in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if not each.startswith(OF_CLIENTS)
+    ]
+    code = "\n".join([*re.findall(r"`([^`\n]+)`", text), *blocks])
     return set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", code))
 
 

@@ -82,6 +82,8 @@ def loaded_by(module: str) -> set[str]:
         "playground.ui.html.presets",
         "playground.judging.service",
         "playground.judging.client",
+        "playground.api.app",
+        "playground.ui.server.api_mount",
     ],
 )
 def test_it_loads_nothing_heavy(module: str) -> None:
@@ -110,6 +112,7 @@ def test_it_loads_nothing_heavy(module: str) -> None:
         "playground.secret",
         "playground.servers.address",
         "playground.servers.errors",
+        "playground.strict_json",
         "playground.terminal",
         "playground.published.git",
         "playground.rubrics.rubric",

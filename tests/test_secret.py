@@ -87,3 +87,10 @@ def test_a_long_reply_is_searched_in_time(piece: str) -> None:
     started = time.perf_counter()
     key.scrub(piece * (200_000 // len(piece)))
     assert time.perf_counter() - started < 5
+
+
+def test_a_key_matches_only_itself() -> None:
+    secret = Secret("the-whole-key")
+    assert secret.matches("the-whole-key")
+    for other in ("", "the-whole-ke", "the-whole-key ", "THE-WHOLE-KEY", "\ud800"):
+        assert not secret.matches(other)

@@ -42,3 +42,15 @@ class Aligner(AlignerBase):
     def from_json(cls, data: Mapping[str, Any]) -> Aligner:
         """Create an aligner from the output of `types.to_json`."""
         return cls()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextAligner(Aligner):
+    """Raw aligner whose prompt is the last message as it is, without a newline after it.
+
+    Used for text completions, in which a client passes the exact text to continue.
+    """
+
+    def __call__(self, messages: Sequence[Message]) -> Prompt:
+        """Return the text of the last message as the prompt."""
+        return Prompt.of([("message", None, messages[-1].text)], stop=StopRule(trim=False))

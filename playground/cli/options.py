@@ -150,6 +150,13 @@ class PageOptions(JudgeOptions, PresetOptions):
         str | None,
         typer.Option(help="Require USER:PASSWORD to open the page. Preferably set TANDEM_AUTH instead."),
     ] = None
+    api: Annotated[
+        bool | None,
+        typer.Option(
+            "--api",
+            help="Also serve the lanes with an OpenAI-compatible API under /v1; TANDEM_API_KEY sets its key.",
+        ),
+    ] = None
     hosts: Annotated[
         list[str] | None,
         typer.Option(

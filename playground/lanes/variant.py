@@ -27,6 +27,10 @@ LONGEST_QUOTE = 120
 """Maximum number of characters of a lane spec to quote in an error message."""
 
 
+class UnknownLaneError(InputError):
+    """Raised if a lane spec begins with a name that no lane and no adapter has."""
+
+
 class LaneShelf(Shelf, Protocol):
     """The resources that lane specs can refer to. Implemented by `library.Library`."""
 
@@ -60,7 +64,8 @@ def parse_lane(spec: str, shelf: LaneShelf, sampling: Sampling | None = None) ->
     sequence. The variant's name is the spec itself. For quoted values, see `lanes.spec`.
 
     Raises:
-        InputError: a name or key is unknown, or a value is invalid. The message does not name the lane.
+        UnknownLaneError: there is no lane and no adapter of this name.
+        InputError: a key is unknown, or a value is invalid. The message does not name the lane.
     """
     name, options = parse_spec(spec)
     overflow = options.pop("overflow", "refuse")
@@ -134,7 +139,7 @@ def _find_class(name: str, options: dict[str, str], shelf: LaneShelf) -> Aligner
         known = {*named, *shelf.adapters} - {
             kind for kind, found in named.items() if found.lane.alias not in ("", kind)
         }
-        raise InputError(f"There is no lane {name!r}: choose one of {', '.join(sorted(known))}.")
+        raise UnknownLaneError(f"There is no lane {name!r}: choose one of {', '.join(sorted(known))}.")
     if "adapter" in options:
         raise InputError(f"{name!r} is itself an adapter: remove adapter=.")
     options["adapter"] = name

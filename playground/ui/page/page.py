@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 
+from playground.api.app import Api
 from playground.config import Settings
 from playground.model_switch import ModelSwitch
 from playground.rate_limits import Gate
@@ -54,9 +55,10 @@ from playground.ui.server.caller import get_owner, get_visitor, get_voter
 
 def build_page(session: Session, settings: Settings) -> gr.Blocks:
     """Build the main page for a session, and start prefilling the prompts of the default lanes."""
+    gate = Gate(settings.limits)
     controller = Controller(
         session,
-        Gate(settings.limits),
+        gate,
         lambda: get_visitor(settings.proxies),
         (lambda: None) if settings.shared_history else get_owner,
         ABANDONED_AFTER if settings.public else None,
@@ -71,6 +73,7 @@ def build_page(session: Session, settings: Settings) -> gr.Blocks:
         delete_cache=(3600, 3600),
     ) as blocks:
         blocks.read_status = session.status
+        blocks.api = Api(session, gate, settings.api_key) if settings.api else None
         Page(controller, settings).connect(blocks)
     catalog = controller.catalog
     catalog.warm([catalog.default_lane(lane) for lane in range(PageState.lanes)])

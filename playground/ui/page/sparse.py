@@ -17,6 +17,7 @@ from gradio.blocks import Block, postprocess_update_dict
 from gradio.state_holder import SessionState
 from gradio.utils import is_prop_update
 
+from playground.api.app import Api
 from playground.types import Status
 
 
@@ -25,6 +26,8 @@ class SparseBlocks(gr.Blocks):
 
     read_status: Callable[[], Status] | None = None
     """Function that returns the model's status, shown until the browser has built the page."""
+    api: Api | None = None
+    """The API served beside the page, or None if it is off."""
 
     async def postprocess_data(
         self, block_fn: BlockFunction, predictions: list[Any] | dict[Any, Any], state: SessionState | None

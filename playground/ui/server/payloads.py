@@ -8,17 +8,17 @@ sent by its component, and files must have been uploaded by the same visitor.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from playground.strict_json import depth_exceeds, list_values, read_json
 from playground.types import HALF_CHARACTER
 from playground.ui.server.visitors import Visitor, get_visitor
 
@@ -104,7 +104,7 @@ def parse(content_types: list[str], encodings: list[str], body: bytes) -> dict[s
     if any(encoding.strip().lower() not in ("", "identity") for encoding in encodings):
         raise RefusedError(415, "The request must not be compressed: send it without Content-Encoding.")
     try:
-        parsed = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        parsed = read_json(body)
     except UnicodeDecodeError:
         raise RefusedError(400, "The request is not UTF-8: send JSON in UTF-8.") from None
     except (
@@ -114,37 +114,11 @@ def parse(content_types: list[str], encodings: list[str], body: bytes) -> dict[s
         raise RefusedError(400, "The request is not valid JSON: send one object with unique keys.") from None
     if not isinstance(parsed, dict):
         raise RefusedError(400, "The request must be a JSON object: wrap the event's data in one.")
-    if _depth_exceeds(parsed, MAX_DEPTH):
+    if depth_exceeds(parsed, MAX_DEPTH):
         raise RefusedError(
             422, f"The request is nested more than {MAX_DEPTH} levels deep: send plain values."
         )
     return parsed
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    object = dict(pairs)
-    if len(object) != len(pairs):
-        raise ValueError("duplicate key")
-    return object
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not valid JSON")
-
-
-def _depth_exceeds(value: Any, most: int) -> bool:
-    level = [value]
-    for _ in range(most):
-        level = [below for each in level for below in _below(each)]
-        if not level:
-            return False
-    return True
-
-
-def _below(value: Any) -> Collection[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
 
 
 def _has_surrogate(value: Any) -> bool:
@@ -154,7 +128,7 @@ def _has_surrogate(value: Any) -> bool:
         each = waiting.pop()
         if isinstance(each, str) and HALF_CHARACTER.search(each):
             return True
-        waiting += _below(each)
+        waiting += list_values(each)
         waiting += each.keys() if isinstance(each, dict) else ()
     return False
 
@@ -175,7 +149,7 @@ def find_files(value: Any) -> Iterator[dict[str, Any]]:
             yield each
             waiting.extend(below for key, below in each.items() if key != "meta")
         else:
-            waiting.extend(_below(each))
+            waiting.extend(list_values(each))
 
 
 def check_file(file: Mapping[str, Any], uploaded: Collection[str], hosts: Collection[str]) -> None:

@@ -17,6 +17,7 @@ from playground.ui.dialogs import shortcuts
 from playground.ui.html import glossary
 from playground.ui.html.skeleton import render_skeleton
 from playground.ui.server import fonts, middleware, network
+from playground.ui.server.api_mount import ApiMount
 from playground.ui.server.faults import Faults, OnceAMinute, OneLineFaults, QuietTraceback
 from playground.ui.server.first_paint import FirstPaint
 from playground.ui.server.logins import FewLogins, NeedsLogin
@@ -136,6 +137,8 @@ def layers(settings: Settings, blocks: gr.Blocks | None = None) -> list[Middlewa
         layers.append(
             Middleware(middleware.KnownHosts, names=names | set(settings.hosts), addresses=not local)
         )
+    if api := getattr(blocks, "api", None):
+        layers.append(Middleware(ApiMount, api=api, proxies=settings.proxies))
     layers.append(Middleware(fonts.Fonts))
     layers.append(Middleware(middleware.OpenPaths, uploads=not settings.public))
     layers.append(Middleware(Visitors, uploads=uploads, proxies=settings.proxies, framed=space))
