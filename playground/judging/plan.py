@@ -10,7 +10,7 @@ from typing import Any
 
 from playground.judging.calls import reread_call, reuse_call
 from playground.judging.client import JudgeModel
-from playground.judging.client.refusals import Refusals
+from playground.judging.client.limits import Refusals
 from playground.judging.cost import Estimate, Prices, price_tokens, tokens_of
 from playground.judging.request import JudgeRequest
 from playground.rubrics.rubric import Material, Messages, Rubric

@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from playground.judging.calls import read_response, reread_call, reuse_call
 from playground.judging.client import ask
-from playground.judging.client.refusals import Refusals
+from playground.judging.client.limits import Refusals
 from playground.judging.cost import Reservation
 from playground.judging.plan import Plan
 from playground.judging.verdicts import conclude

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from playground.rubrics.candidates import Candidate, Kind
-from playground.rubrics.forms import BRACKETS, LABEL, NOTED_LABEL, fold, score_in, winner_in
+from playground.rubrics.forms import BRACKETS, LABEL, NOTED_LABEL, score_in, winner_in
 from playground.types import Scope, canonical
+from playground.types.text import fold
 
 Messages = tuple[tuple[str, str], ...]
 """A prompt, as a (role, text) pair for each message."""

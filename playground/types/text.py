@@ -56,3 +56,25 @@ def check_characters(text: str, what: str) -> str:
 def replace_surrogates(text: str) -> str:
     """Replace each lone surrogate in `text` with U+FFFD, so that the result can be encoded as UTF-8."""
     return HALF_CHARACTER.sub("\ufffd", text)
+
+
+# Each character maps to exactly one character, so positions in the normalized text are also valid in the
+# original.
+_FOLDED = (
+    {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # full-width ASCII
+    | {ord(one): ord("[") for one in "\u3010\u3014\u3016\u301a\u27e6"}
+    | {ord(one): ord("]") for one in "\u3011\u3015\u3017\u301b\u27e7"}
+    | {ord(one): ord('"') for one in "\u201c\u201d\u201e\u201f\u00ab\u00bb\u300c\u300d\u300e\u300f"}
+    | {ord(one): ord("'") for one in "\u2018\u2019\u201a\u201b\u2039\u203a"}
+    | {ord(one): ord("-") for one in "\u2010\u2011\u2012\u2212"}
+    | {ord(one): ord(" ") for one in "\u00a0\u3000\u2007\u2009\u202f"}
+    | {ord("\u2236"): ord(":"), ord("\ufe55"): ord(":")}
+)
+
+
+def fold(text: str) -> str:
+    """Return `text` with full-width characters, brackets and quotes replaced with ASCII characters.
+
+    The length does not change.
+    """
+    return text.translate(_FOLDED)

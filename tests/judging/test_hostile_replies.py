@@ -9,11 +9,11 @@ import time
 
 import pytest
 
-from playground.judging.client.refusals import Refusal, find_refusal
 from playground.judging.parse import structured
 from playground.judging.parse.reply import read_reply
 from playground.rubrics import forms
 from playground.rubrics import rubric as rubrics
+from playground.servers.refusals import Refusal, find_refusal
 from tests.helpers.paths import ROOT
 from tests.helpers.rubrics import FASTCHAT, RUBRICS
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from playground.judging.calls import reread_call
 from playground.judging.parse.reply import read_reply
 from playground.judging.parse.structured import find_objects, remove_thinking
-from playground.rubrics.forms import fold
 from playground.rubrics.rubric import neutral
 from playground.types import JudgeCall
+from playground.types.text import fold
 from tests.helpers.paths import TESTS
 from tests.helpers.rubrics import FASTCHAT, RUBRICS
 

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from playground.judging.client import JudgeModel
-from playground.judging.client.refusals import Refusals, find_refusal
+from playground.judging.client.limits import Refusals
 from playground.secret import Secret
 from playground.servers.address import clean
+from playground.servers.refusals import find_refusal
 from playground.types import InputError, Verdict
 from tests.helpers.judge_models import KEY, Serve, judged, model, sent_parameters, sentence
 from tests.helpers.judge_server import Asked, Behave, Body, JudgeServer

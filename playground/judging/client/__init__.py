@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from playground.judging.client.completion import NoRoomError, failure, read_completion
-from playground.judging.client.refusals import LEAST_ROOM, REFUSING, Refusals, find_refusal
+from playground.judging.client.limits import Refusals
 from playground.rubrics.rubric import Messages
 from playground.secret import Secret, check_key
 from playground.servers.address import check_address, clean, request_address
 from playground.servers.errors import is_filtered, read_error, redact
+from playground.servers.refusals import LEAST_ROOM, REFUSING, find_refusal
 from playground.types import InputError, Outcome, check_characters
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from playground.rubrics.forms import (
     NONE,
     UNCLEAR,
     Value,
-    fold,
     number_of,
 )
+from playground.types.text import fold
 
 _GAP = r"[\s\"'*_`~()]{0,20}"
 _FORM_END = r"[\s\"'*_`~.!)]*"

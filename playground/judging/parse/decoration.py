@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playground.rubrics.forms import fold
+from playground.types.text import fold
 
 
 def _codes(*ranges: tuple[int, int]) -> set[int]:

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from playground.rubrics.forms import BRACKETS, LABEL, fold
+from playground.rubrics.forms import BRACKETS, LABEL
+from playground.types.text import fold
 
 WORK = 4_000_000
 """Maximum number of characters to scan for JSON objects, including failed parsing attempts."""
