@@ -15,10 +15,12 @@ from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
 
 from playground.library.presets import find_preset, with_adapters
 from playground.rate_limits import PUBLIC, Limits
 from playground.secret import Secret, check_key
+from playground.servers.address import identify_server
 from playground.setting_values import (
     REMOTE_KEY,
     read_adapters,
@@ -171,6 +173,27 @@ class Settings:
         if (key := _read_key(environ, "REMOTE_KEY")) is not None:
             values["remote_key"] = check_key(key, REMOTE_KEY)
         return cls(**values)
+
+    def chat_key_of(self, server: str) -> Secret | None:
+        """Return the configured API key for the server of a chat model.
+
+        It is never sent to another machine without encryption. None if no key is configured for the server.
+        """
+        if any(identify_server(server) == identify_server(address) for address, _ in self.remotes):
+            return self.remote_key
+        if identify_server(server) == identify_server(self.judge_url):
+            return self.judge_key
+        return self.judge_key_of(server)
+
+    def judge_key_of(self, server: str) -> Secret | None:
+        """Return the API key configured for a server's host.
+
+        Returns None if no key is configured, or if it would be sent unencrypted to another machine.
+        """
+        parts = urlsplit(server)
+        if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+            return None
+        return self.judge_keys.get(re.sub(r"[^A-Z0-9]", "_", parts.netloc.upper()))
 
     def remote_key_of(self, address: str) -> Secret | None:
         """Return the API key for the server at `address`, or None if it is not one of `remotes`."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
-from playground.engine import Engine
+from playground.engine import Engine, with_keys
+from playground.secret import Secret
 from playground.store.recorder import Recorder
 from playground.streams import Streams
 from playground.types import Answer, Conversation, Event, InputError, Request
@@ -28,7 +29,7 @@ Snapshots = Generator[Conversation, None, None]
 class RunningTurn:
     """The last turn of a conversation while lanes are still generating answers."""
 
-    def __init__(self, conversation: Conversation, lanes: Sequence[int]) -> None:
+    def __init__(self, conversation: Conversation, lanes: Sequence[int], keys: Mapping[str, Secret]) -> None:
         self.conversation = conversation
         """The conversation with the answers generated so far.
 
@@ -41,6 +42,7 @@ class RunningTurn:
         self.is_stopped = False
         """Whether all lanes have been stopped."""
         self._lanes = lanes
+        self._keys = keys
         self._stopped: set[int] = set()
         self._streams: Streams | None = None
 
@@ -55,7 +57,7 @@ class RunningTurn:
         """Stream the answers from the engine into the conversation. Yields at least every 0.1 s."""
         answers = self.conversation.turns[-1].answers
         requests = {lane: request for lane in self._lanes if (request := answers[lane].request)}
-        self._streams = Streams(engine, requests)
+        self._streams = Streams(with_keys(engine, self._keys), requests)
         for lane in list(self._stopped):
             self._streams.stop(lane)
         for update in self._streams:
@@ -119,7 +121,12 @@ class RunningTurns:
         if turn := self._turns.get(id):
             turn.stop(lane)
 
-    def run(self, ask: Callable[[], Conversation], lanes: Sequence[int]) -> Snapshots:
+    def run(
+        self,
+        ask: Callable[[], Conversation],
+        lanes: Sequence[int],
+        keys: Mapping[str, Secret] | None = None,
+    ) -> Snapshots:
         """Generate and record the given lanes' answers in a conversation's last turn (see `Session.send`).
 
         Args:
@@ -127,6 +134,7 @@ class RunningTurns:
                 the function is called again afterwards, so that the prompts are fitted to the model's
                 context.
             lanes: the lanes that generate answers.
+            keys: the user's own API keys for chat models, by server address.
 
         Yields:
             Snapshots of the conversation. The last one contains the finished turn.
@@ -134,7 +142,7 @@ class RunningTurns:
         Raises:
             InputError: a turn of the conversation is already running.
         """
-        turn = RunningTurn(ask(), lanes)
+        turn = RunningTurn(ask(), lanes, keys or {})
         id = turn.conversation.id
         with self.lock:
             if id in self._turns:

@@ -17,9 +17,11 @@ from playground import context_fit
 from playground.engine import Engine
 from playground.judging.service import Judges
 from playground.judging_session import JudgingSession
+from playground.lanes.spec import CHAT_MODEL
 from playground.lanes.variant import parse_lane
 from playground.library import Library
 from playground.running_turn import BUSY, SETTLE, RunningTurns, Snapshots, replace_last_answer
+from playground.secret import Secret
 from playground.store import INTERRUPTED, STREAMING, Store, Summary, new_id
 from playground.store.recorder import Recorder
 from playground.types import (
@@ -156,7 +158,8 @@ class Session(JudgingSession):
             InputError: the prompt cannot be rendered, or does not fit.
         """
         context = self.engine.status().context
-        if context is None:  # the model is still loading, or a server enforces the length itself
+        if context is None or variant.aligner.kind == CHAT_MODEL:
+            # The model is still loading, or a server enforces the length itself.
             prompt = variant.aligner(messages).with_prefill(prefill)
             return Request(prompt=prompt, sampling=variant.sampling)
         return context_fit.fit(variant, messages, self._count_tokens, context, prefill)
@@ -168,7 +171,12 @@ class Session(JudgingSession):
         return self._turns.stream(requests)
 
     def send(
-        self, conversation: Conversation, text: str, histories: Sequence[int] = (), prefill: str = ""
+        self,
+        conversation: Conversation,
+        text: str,
+        histories: Sequence[int] = (),
+        prefill: str = "",
+        keys: Mapping[str, Secret] | None = None,
     ) -> Snapshots:
         """Send a message to every lane, and yield snapshots of the conversation as the answers grow.
 
@@ -181,6 +189,7 @@ class Session(JudgingSession):
             histories: for each lane, the lane whose earlier answers its prompt contains (see
                 `choose_histories`); by default, the lane itself.
             prefill: text with which every answer starts.
+            keys: the user's own API keys for chat models, by server address, used for this turn only.
 
         Raises:
             InputError: the message is empty or has a lone surrogate, or an answer of this conversation is
@@ -203,10 +212,14 @@ class Session(JudgingSession):
             turn = dataclasses.replace(turn, answers=tuple(answers))
             return dataclasses.replace(conversation, turns=(*conversation.turns, turn))
 
-        yield from self._turns.run(ask, lanes)
+        yield from self._turns.run(ask, lanes, keys)
 
     def retry(
-        self, conversation: Conversation, lanes: Sequence[int], prefill: str | None = None
+        self,
+        conversation: Conversation,
+        lanes: Sequence[int],
+        prefill: str | None = None,
+        keys: Mapping[str, Secret] | None = None,
     ) -> Snapshots:
         """Regenerate the given lanes' answers to the last turn with their current variants, keeping earlier
         answers.
@@ -216,6 +229,7 @@ class Session(JudgingSession):
 
         Args:
             prefill: text with which the answers start. None keeps each answer's earlier prefill.
+            keys: the user's own API keys for chat models, by server address.
 
         Raises:
             InputError: there is no turn, a lane does not exist, or an answer is still being generated.
@@ -232,7 +246,7 @@ class Session(JudgingSession):
                 again = again.select(self._begin_answer(variant, messages, start, version), lane)
             return dataclasses.replace(conversation, turns=(*before.turns, again))
 
-        yield from self._turns.run(ask, lanes)
+        yield from self._turns.run(ask, lanes, keys)
 
     def continue_answer(self, conversation: Conversation, lane: int) -> Snapshots:
         """Continue a lane's last answer, which must have been cut off.

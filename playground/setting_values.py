@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playground.servers.address import check_address, hide_login
+from playground.servers.address import check_address, complete_address, hide_login
 from playground.types import InputError
 
 REMOTE_KEY = "TANDEM_REMOTE_KEY"
@@ -132,8 +132,7 @@ def read_remotes(label: str, texts: Sequence[str]) -> tuple[tuple[str, str | Non
                 f"{label} must be a URL that begins with http:// or https://, or URL=MODEL, not "
                 f"{hide_login(text.strip())!r:.120}."
             )
-        parts = urlsplit(check_address(url, f"the server's address in {label}", REMOTE_KEY))
-        address = url.rstrip("/") if parts.path.strip("/") else f"{url.rstrip('/')}/v1"
+        address = complete_address(check_address(url, f"the server's address in {label}", REMOTE_KEY))
         if address in remotes:
             raise InputError(f"{label} names the server {address} twice: remove one of the two.")
         remotes[address] = model

@@ -80,11 +80,13 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
 def tiny_engine(tiny: Tiny) -> Iterator[object]:
     """Create a local engine that serves the tiny model."""
     from playground.config import Settings
-    from playground.engine import open_engine
+    from playground.engine import open_own_engine
     from playground.library import Library
 
     sources = {name: str(path) for name, path in tiny.adapters.items()}
-    engine = open_engine(Settings(base=str(tiny.base), device="cpu"), Library.open(str(tiny.base), sources))
+    engine = open_own_engine(
+        Settings(base=str(tiny.base), device="cpu"), Library.open(str(tiny.base), sources)
+    )
     yield engine
     engine.close()
 

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from playground.config import Settings
-from playground.engine import open_engine
+from playground.engine import Engine, open_engine
 from playground.engine.hub import Report
 from playground.engine.local import LocalEngine
+from playground.engine.mixed import MixedEngine
 from playground.engine.model import Model
 from playground.types import Conversation, InputError, Sampling
 from tests.helpers.slow_hub import slow_hub
@@ -44,6 +45,19 @@ def weights(conversation: Conversation) -> list[str]:
     return [answer.reply.weights or "" for answer in conversation.turns[-1].answers]
 
 
+def own(engine: Engine) -> LocalEngine:
+    """The local engine of a session."""
+    assert isinstance(engine, MixedEngine)
+    assert isinstance(engine.own, LocalEngine)
+    return engine.own
+
+
+def loaded_model(engine: Engine) -> Model:
+    scheduler = own(engine)._scheduler
+    assert scheduler is not None
+    return scheduler.model
+
+
 # --- Another base, another adapter -----------------------------------------------------------------
 
 
@@ -53,7 +67,7 @@ def test_another_base_and_back_and_conversations_stay(
 ) -> None:
     here = request.getfixturevalue(room)
     before = here.ask("What is the capital of France?", "base", "pocket-ift")
-    model = weakref.ref(here.session.engine._scheduler.model)
+    model = weakref.ref(loaded_model(here.session.engine))
     assert isinstance(model(), Model)
 
     here.change.load_base(str(tiny.base))
@@ -106,8 +120,7 @@ def test_answers_under_way_end_on_the_model_they_began_on(here: House, tiny: Tin
     )
     stream = here.session.send(conversation, "Hello")
     next(stream)
-    engine = here.session.engine
-    assert isinstance(engine, LocalEngine)
+    engine = own(here.session.engine)
     results: list[Conversation] = []
     reader = threading.Thread(target=lambda: results.extend(stream))
     reader.start()

@@ -26,6 +26,8 @@ class LaneKind:
     """Whether lanes support the options in `demonstration_options`: demos, k, pick, ablation, seed, other."""
     chat_format: bool = False
     """Whether lanes support the options in `ChatOptions`: system, instruction, template, think, variables."""
+    chat_model: bool = False
+    """Whether lanes name a model on a server, with the options model and server."""
     stop_rules: tuple[StopName, ...] = ()
     """Values of the ``stop`` option that select a stop rule; any other value is a stop sequence."""
     rank: int = 100

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import gc
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Protocol
 
 from playground.config import Settings
@@ -17,6 +17,7 @@ from playground.engine.hub.cache import has_token, measure_cached
 from playground.library import Library
 from playground.library.presets import Offer, Preset, join_cached
 from playground.memory import Room
+from playground.secret import Secret
 from playground.types import Event, Prompt, Reply, Request, Status, Token, TokenScore
 
 CHECK_WAIT = 15.0
@@ -77,11 +78,28 @@ class Engine(Protocol):
 
 
 def open_engine(settings: Settings, library: Library) -> Engine:
-    """Open the engine for the given settings: servers, or a model on this machine.
+    """Open the engine for the given settings: servers, or a model on this machine, and chat models.
 
     A model is loaded in the background. Servers are asked what they serve; `CHECK_WAIT` limits how long this
     function waits for them.
     """
+    from playground.engine.mixed import MixedEngine
+
+    return MixedEngine.open(open_own_engine(settings, library), settings)
+
+
+def with_keys(engine: Engine, keys: Mapping[str, Secret]) -> Engine:
+    """Return the engine with a user's own API keys for chat models, by server address.
+
+    Keys are passed on for one turn and never stored.
+    """
+    from playground.engine.mixed import MixedEngine
+
+    return engine.with_keys(keys) if keys and isinstance(engine, MixedEngine) else engine
+
+
+def open_own_engine(settings: Settings, library: Library) -> Engine:
+    """Open the engine for all requests that are not for a chat model."""
     if settings.remotes:
         from playground.engine.remote import RemoteEngine
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from urllib.parse import urlsplit
 
 from playground.config import Settings
 from playground.judging.client import JudgeModel, without_key
@@ -78,10 +76,7 @@ class Judges:
 
         Return None if no key is configured, or if the key would be sent unencrypted to another machine.
         """
-        parts = urlsplit((server or "").strip())
-        if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
-            return None
-        return self.settings.judge_keys.get(re.sub(r"[^A-Z0-9]", "_", parts.netloc.upper()))
+        return self.settings.judge_key_of((server or "").strip())
 
     def new_budget(self) -> JudgeBudget:
         """Create a user's token budget for judging with the configured API key.

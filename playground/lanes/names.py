@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit
 
 from playground.aligners import AlignerClass, aligners, classes_by_name
-from playground.lanes.spec import format_spec, parse_spec
+from playground.lanes.spec import CHAT_MODEL, format_spec, parse_spec
+from playground.servers.address import OPENAI
 from playground.types import AdapterCard, Aligner, InputError, Variant
 from playground.words import shorten
 
@@ -67,7 +69,9 @@ def offer_lanes(cards: Iterable[AdapterCard], base_template: bool = True) -> lis
     lanes = [
         (each.lane.label, each.lane.alias or each.kind)
         for each in found
-        if each.lane.adapter != "name" and (base_template or not each.lane.chat_format)
+        if each.lane.adapter != "name"
+        and not each.lane.chat_model
+        and (base_template or not each.lane.chat_format)
     ]
     for card in cards:
         for each in found:
@@ -147,6 +151,8 @@ def abbreviate_spec(spec: str, labels: Mapping[str, str]) -> str:
         name, options = parse_spec(spec)
     except InputError:
         return shorten(spec)
+    if name == CHAT_MODEL and "model" in options:
+        labels = {**labels, name: _name_chat_model(options.pop("model"), options.pop("server", OPENAI))}
     adapter = options.get("adapter")
     if adapter and (lane := format_spec(name, {"adapter": adapter})) in labels:
         name = lane
@@ -154,6 +160,10 @@ def abbreviate_spec(spec: str, labels: Mapping[str, str]) -> str:
     words = ", ".join(_describe_option(key, value) for key, value in options.items())
     label = labels.get(name, name)
     return f"{label} ({words})" if words else label
+
+
+def _name_chat_model(model: str, server: str) -> str:
+    return f"{shorten(model)} at {urlsplit(server).netloc or shorten(server)}"
 
 
 def _describe_option(name: str, value: str) -> str:

@@ -1,5 +1,7 @@
 r"""Parse and format lane specs, ``name`` or ``name:key=value,...``.
 
+A chat model on a server can also be written ``MODEL@http://SERVER,key=value,...``.
+
 A value needs double quotes if it contains a comma or a newline, begins with a quotation mark, or has leading
 or trailing whitespace: ``chat:system="Be brief, please."``. Within quotes, a backslash escapes a quotation
 mark or another backslash, and ``\n`` and ``\t`` stand for newline and tab.
@@ -10,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from playground.servers.address import hide_login
 from playground.types import InputError
 from playground.types.option_value import Quoted, is_scalar
 from playground.words import shorten
@@ -19,6 +22,12 @@ _WRITTEN = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _KEY = re.compile(r"[^=,]*")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(?=,|\Z)', re.DOTALL)
 _PLAIN = re.compile(r"[^,]*")
+_ON_SERVER = re.compile(
+    r"(?P<model>[^,=\"@]*[^,=\"@\s])@(?P<server>https?://[^,\s]*)(?P<rest>,.*|)\Z", re.DOTALL
+)
+_MISTYPED = re.compile(r"[^:,=\"]*@[a-z]+:", re.IGNORECASE)
+CHAT_MODEL = "chat-model"
+"""Name of the lanes of chat models, of which ``chat:model=MODEL`` and ``MODEL@SERVER`` are short forms."""
 
 
 def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
@@ -29,8 +38,18 @@ def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
             closed.
     """
     spec = spec.strip()
+    if found := _ON_SERVER.match(spec):
+        name, options = parse_spec(f"{CHAT_MODEL}:{found['rest'].removeprefix(',')}")
+        if both := {"model", "server"} & options.keys():
+            raise InputError(f"{min(both)!r} is set twice: remove one of the two.")
+        return name, {"model": found["model"].strip(), "server": found["server"], **options}
+    if _MISTYPED.match(spec):
+        raise InputError(
+            f"{shorten(hide_login(spec))!r} is not a chat model on a server: write MODEL@http://SERVER or "
+            "MODEL@https://SERVER, followed by options such as ,temperature=1."
+        )
     name, _, rest = spec.partition(":")
-    options: dict[str, str] = {}
+    options = {}
     at = 0
     while at < len(rest):
         match = _KEY.match(rest, at)
@@ -48,7 +67,7 @@ def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
         if key in options:
             raise InputError(f"{key!r} is set twice: remove one of the two.")
         options[key] = value
-    return name, options
+    return (CHAT_MODEL if name == "chat" and "model" in options else name), options
 
 
 def _value(rest: str, at: int, key: str) -> tuple[str, int]:
@@ -78,6 +97,11 @@ def format_spec(name: str, options: Mapping[str, str]) -> str:
     """
     if not options:
         return name
+    if name == CHAT_MODEL and "@" not in options.get("model", "@") and "server" in options:
+        name = f"{options['model']}@{options['server']}"
+        options = {key: value for key, value in options.items() if key not in ("model", "server")}
+        rest = ",".join(f"{key}={quote_value(value)}" for key, value in options.items())
+        return f"{name},{rest}" if rest else name
     joint = "," if ":" in name else ":"
     return name + joint + ",".join(f"{key}={quote_value(value)}" for key, value in options.items())
 

@@ -11,6 +11,7 @@ from playground.aligners.base import LaneKind
 from playground.lanes.letters import lane_letter
 from playground.lanes.names import adapter_class, find_class
 from playground.lanes.spec import parse_spec
+from playground.servers.address import hide_login
 from playground.types import (
     SAMPLING_NAMES,
     AdapterCard,
@@ -112,7 +113,8 @@ def name_lane_in_errors(spec: str, lane: int | None = None) -> Iterator[None]:
         yield
     except InputError as error:
         letter = "" if lane is None else f" {lane_letter(lane)},"
-        raise InputError(f"Lane{letter} {shorten(spec, LONGEST_QUOTE)!r}: {error}") from error
+        quoted = shorten(hide_login(spec) if "://" in spec else spec, LONGEST_QUOTE)
+        raise InputError(f"Lane{letter} {quoted!r}: {error}") from error
 
 
 def find_decoding(spec: str) -> set[str]:

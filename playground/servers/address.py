@@ -7,6 +7,7 @@ from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from playground.types import InputError, check_characters
 
+OPENAI = "https://api.openai.com/v1"
 CHAT_ENDPOINT = "/chat/completions"
 NAME = "the server's address"
 _PORTS = {"http": 80, "https": 443}
@@ -76,6 +77,12 @@ def split_address(server: str, name: str = NAME) -> SplitResult:
 def hide_login(server: str) -> str:
     """Strip user name, password, query and fragment from an address, even if the address is invalid."""
     return re.sub("//.*@", "//", re.split("[?#]", server, maxsplit=1)[0], flags=re.DOTALL)
+
+
+def complete_address(server: str) -> str:
+    """Return a server's base URL: the address without a trailing slash, with ``/v1`` if it has no path."""
+    server = server.strip()
+    return server.rstrip("/") if urlsplit(server).path.strip("/") else f"{server.rstrip('/')}/v1"
 
 
 def clean(server: str, name: str = NAME) -> str:

@@ -21,7 +21,17 @@ from playground.types.from_json import (
 from playground.types.json import canonical, to_json
 from playground.types.judgments import SETTLED, Aspect, JudgeCall, Outcome, Scope, Verdict
 from playground.types.messages import Message, Role
-from playground.types.prompts import Part, PartKind, Piece, Prompt, StopName, StopRule, Token, number_messages
+from playground.types.prompts import (
+    ChatModel,
+    Part,
+    PartKind,
+    Piece,
+    Prompt,
+    StopName,
+    StopRule,
+    Token,
+    number_messages,
+)
 from playground.types.replies import Delta, Done, Event, Finish, Reply, TokenScore, Waiting
 from playground.types.requests import LeftOut, Request
 from playground.types.sampling import SAMPLING_NAMES, Sampling
@@ -46,6 +56,7 @@ __all__ = [
     "Answer",
     "Aspect",
     "ChatFormat",
+    "ChatModel",
     "Conversation",
     "Delta",
     "Demo",

@@ -13,7 +13,7 @@ from playground.types.demonstrations import Demo, DemoSet, Exchange
 from playground.types.errors import InputError
 from playground.types.json import to_fields
 from playground.types.judgments import Aspect, JudgeCall, Verdict
-from playground.types.prompts import Part, Prompt, StopRule
+from playground.types.prompts import ChatModel, Part, Prompt, StopRule
 from playground.types.replies import Reply
 from playground.types.requests import LeftOut, Request
 from playground.types.sampling import Sampling
@@ -25,6 +25,7 @@ def request_from_json(data: Mapping[str, Any]) -> Request:
     prompt = to_fields("Prompt", data["prompt"])
     parts = tuple(Part(**part) for part in prompt.pop("parts", ()))
     left_out = data.get("left_out")
+    chat_model = prompt.pop("chat_model", None)
     stop = prompt.pop("stop")
     rule = StopRule(
         name=stop.get("name", ""),
@@ -35,7 +36,12 @@ def request_from_json(data: Mapping[str, Any]) -> Request:
         trim=stop["trim"],
     )
     return Request(
-        prompt=Prompt(stop=rule, parts=parts, **prompt),
+        prompt=Prompt(
+            stop=rule,
+            parts=parts,
+            chat_model=None if chat_model is None else ChatModel(**chat_model),
+            **prompt,
+        ),
         sampling=Sampling(**data["sampling"]),
         left_out=None if left_out is None else LeftOut(**left_out),
     )

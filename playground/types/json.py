@@ -16,6 +16,10 @@ keys have not, so that existing documents remain readable.
 """
 
 
+OMITTED: Mapping[str, str] = {"Prompt": "chat_model"}
+"""The field, by class name, that is left out if it is None, so that older documents keep their form."""
+
+
 def to_json(value: Any) -> Any:
     """Convert a value to JSON data: dataclasses become objects, tuples become lists, and aligners get an
     additional key `kind`.
@@ -23,6 +27,9 @@ def to_json(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         keys = JSON_KEYS.get(type(value).__name__, {})
         data = {keys.get(f.name, f.name): to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        omitted = OMITTED.get(type(value).__name__)
+        if omitted is not None and data[omitted] is None:
+            del data[omitted]
         kind = getattr(value, "kind", None)
         return {"kind": kind, **data} if kind else data
     if isinstance(value, Mapping):

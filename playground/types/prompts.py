@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from playground.types.errors import InputError
 from playground.types.messages import Message
 
 StopName = Literal["", "own", "paper"]
@@ -66,6 +67,16 @@ Piece = tuple[PartKind, int | None, str]
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChatModel:
+    """A model behind a chat API."""
+
+    name: str
+    """The model's name on the server."""
+    server: str
+    """The server's address, without a key."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prompt:
     """The exact model input, and everything an engine needs to decode the answer."""
 
@@ -78,6 +89,10 @@ class Prompt:
     control_tokens: bool = False
     """Whether control tokens spelled out in `text`, such as ``</s>``, are encoded as single control tokens,
     as chat templates require. If False, they are tokenized as ordinary text.
+    """
+    chat_model: ChatModel | None = None
+    """The chat model that gets the prompt, whose text is then a JSON list of messages; None if the engine's
+    model continues the text.
     """
     prefill: str = ""
     """The prefill: the beginning of the answer, placed at the end of the prompt. "" if there is no prefill.
@@ -96,9 +111,18 @@ class Prompt:
         return cls(text=text, parts=tuple(parts), **rest)
 
     def with_prefill(self, prefill: str) -> Prompt:
-        """Return a copy of the prompt with a prefill appended, from which the model continues the answer."""
+        """Return a copy of the prompt with a prefill appended, from which the model continues the answer.
+
+        Raises:
+            InputError: a chat model gets the prompt, which cannot continue a text.
+        """
         if not prefill:
             return self
+        if self.chat_model is not None:
+            raise InputError(
+                f"The chat model {self.chat_model.name} cannot continue a text that is given: leave out the "
+                "beginning of the answer, or remove this lane."
+            )
         text = self.text + prefill
         part = Part(kind="start", number=None, end=len(text))
         return dataclasses.replace(self, text=text, prefill=prefill, parts=(*self.parts, part))

@@ -63,7 +63,7 @@ PLAIN = ChatFormat(
 
 
 def test_every_file_in_the_folder_is_an_aligner_under_its_own_name() -> None:
-    assert set(aligners()) == {"raw", "urial", "ift", "chat", "few-shot-chat"}
+    assert set(aligners()) == {"raw", "urial", "ift", "chat", "few-shot-chat", "chat-model"}
     assert all(kind == found.kind for kind, found in aligners().items())
 
 

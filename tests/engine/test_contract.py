@@ -56,7 +56,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
 def open_remote(stack: ExitStack) -> Engine:
     """An engine on a server that answers with tokens which depend on the request alone."""
     from playground.config import Settings
-    from playground.engine import open_engine
+    from playground.engine import open_own_engine
     from playground.library import Library
     from tests.helpers.completions_server import Asked, CompletionsServer, list_models
 
@@ -67,7 +67,7 @@ def open_remote(stack: ExitStack) -> Engine:
     server = CompletionsServer(answer, models=list_models("base", modules={"wide": "base", "thin": "base"}))
     stack.callback(server.end)
     server.delay = 0.001
-    engine = open_engine(Settings(remotes=((f"{server.url}/v1", None),), base=""), Library.open(""))
+    engine = open_own_engine(Settings(remotes=((f"{server.url}/v1", None),), base=""), Library.open(""))
     stack.callback(engine.close)
     return engine
 
@@ -286,10 +286,10 @@ def test_control_tokens_in_a_persons_text_are_plain_characters(tiny_engine: Engi
 
 def test_events_come_while_a_model_loads_so_that_a_caller_can_stop(tiny: Tiny) -> None:
     from playground.config import Settings
-    from playground.engine import open_engine
+    from playground.engine import open_own_engine
     from playground.library import Library
 
-    engine = open_engine(Settings(base=str(tiny.base)), Library.open(str(tiny.base)))
+    engine = open_own_engine(Settings(base=str(tiny.base)), Library.open(str(tiny.base)))
     stream = engine.stream([request("Hello")])
     first = next(stream)
     assert isinstance(first, Waiting | Delta)
@@ -301,10 +301,10 @@ def test_events_come_while_a_model_loads_so_that_a_caller_can_stop(tiny: Tiny) -
 
 def test_a_model_that_cannot_be_loaded_fails_every_row_with_the_reason(tmp_path: Path) -> None:
     from playground.config import Settings
-    from playground.engine import open_engine
+    from playground.engine import open_own_engine
     from playground.library import Library
 
-    engine = open_engine(Settings(base=str(tmp_path)), Library.open(str(tmp_path)))
+    engine = open_own_engine(Settings(base=str(tmp_path)), Library.open(str(tmp_path)))
     reply = run(engine, [request("Hello")])[1][0]
     assert reply.finish == "error"
     assert reply.error is not None
@@ -320,7 +320,7 @@ def test_an_adapter_that_does_not_fit_fails_alone(tiny: Tiny, tmp_path: Path) ->
     from transformers import LlamaConfig, LlamaForCausalLM
 
     from playground.config import Settings
-    from playground.engine import open_engine
+    from playground.engine import open_own_engine
     from playground.library import Library
 
     other = LlamaForCausalLM(
@@ -332,7 +332,7 @@ def test_an_adapter_that_does_not_fit_fails_alone(tiny: Tiny, tmp_path: Path) ->
     get_peft_model(other, LoraConfig(r=2, target_modules=["q_proj"])).save_pretrained(misfit)
     shutil.copy(tiny.adapters["wide"] / "adapter.toml", misfit)
     sources = {"misfit": str(misfit), "wide": str(tiny.adapters["wide"])}
-    engine = open_engine(Settings(base=str(tiny.base)), Library.open(str(tiny.base), sources))
+    engine = open_own_engine(Settings(base=str(tiny.base)), Library.open(str(tiny.base), sources))
     _, replies = run(engine, [request("Hello", "misfit"), request("Hello there", "wide")])
     assert replies[0].finish == "error"
     assert replies[0].error is not None
@@ -344,12 +344,12 @@ def test_an_adapter_that_does_not_fit_fails_alone(tiny: Tiny, tmp_path: Path) ->
 
 def test_four_bit_weights_answer_on_a_cpu(tiny: Tiny) -> None:
     from playground.config import Settings
-    from playground.engine import open_engine
+    from playground.engine import open_own_engine
     from playground.library import Library
 
     sources = {"wide": str(tiny.adapters["wide"])}
     settings = Settings(base=str(tiny.base), quantize="4bit", device="cpu")
-    engine = open_engine(settings, Library.open(str(tiny.base), sources))
+    engine = open_own_engine(settings, Library.open(str(tiny.base), sources))
     _, replies = run(engine, [request("Hello there"), request("Hello there", "wide")])
     assert [reply.finish for reply in replies] == ["length", "length"]
     assert replies[0].text != replies[1].text

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from playground.config import Settings
-from playground.engine import Engine, batch, jobs, local, open_engine, scheduler
+from playground.engine import Engine, batch, jobs, local, open_own_engine, scheduler
 from playground.engine.kv import KV, PrefixStore
 from playground.engine.local import LocalEngine
 from playground.engine.sampling import Row, next_tokens
@@ -38,7 +38,9 @@ def run(engine: Engine, requests: Sequence[Request]) -> list[Reply]:
 def engine(tiny: Tiny) -> Iterator[LocalEngine]:
     """An engine of the test's own, to break."""
     sources = {name: str(path) for name, path in tiny.adapters.items()}
-    engine = open_engine(Settings(base=str(tiny.base), device="cpu"), Library.open(str(tiny.base), sources))
+    engine = open_own_engine(
+        Settings(base=str(tiny.base), device="cpu"), Library.open(str(tiny.base), sources)
+    )
     assert isinstance(engine, LocalEngine)
     run(engine, [request(max_new_tokens=1)])
     yield engine
@@ -256,7 +258,7 @@ def test_a_dead_thread_is_noticed_and_started_again(
 
 
 def test_rows_under_way_are_told_when_the_engine_is_closed(tiny: Tiny) -> None:
-    engine = open_engine(Settings(base=str(tiny.base)), Library.open(str(tiny.base)))
+    engine = open_own_engine(Settings(base=str(tiny.base)), Library.open(str(tiny.base)))
     stream = engine.stream([request(max_new_tokens=240)])
     for event in stream:
         if isinstance(event, Delta):

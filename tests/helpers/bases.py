@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from playground.config import Settings
-from playground.engine import Engine, open_engine
+from playground.engine import Engine, open_own_engine
 from playground.library import Library
 from playground.types import Done, Prompt, Reply, Request, Sampling, Status
 
@@ -16,7 +16,7 @@ TEXT = "Hello there, what is"
 
 def opened(folder: Path | str, **settings: Any) -> Engine:
     """Open the engine of a base model and wait until loading has finished or failed."""
-    engine = open_engine(Settings(base=str(folder), device="cpu", **settings), Library.open(str(folder)))
+    engine = open_own_engine(Settings(base=str(folder), device="cpu", **settings), Library.open(str(folder)))
     while engine.status().state == "loading":
         time.sleep(0.01)
     return engine

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from playground.config import Settings
-from playground.engine import Engine, open_engine
+from playground.engine import Engine, open_own_engine
 from playground.engine.remote import RemoteEngine
 from playground.lanes.variant import parse_lane
 from playground.library import POCKET as POCKET_NAME
@@ -55,7 +55,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VLLM]:
 
 def connect(server: VLLM, adapters: Sequence[str] = (), **flags: object) -> RemoteEngine:
     settings = Settings.read({"remotes": [server.url], "adapters": list(adapters), **flags}, {})
-    engine = open_engine(settings, Library.open(settings.base))
+    engine = open_own_engine(settings, Library.open(settings.base))
     assert isinstance(engine, RemoteEngine)
     assert engine.status().state == "ready", engine.status().note
     return engine
@@ -78,7 +78,7 @@ def without_tokenizer(server: VLLM) -> Iterator[RemoteEngine]:
 
 @pytest.fixture(scope="module")
 def local() -> Iterator[Engine]:
-    engine = open_engine(Settings(device="cpu"), Library.open(POCKET_NAME))
+    engine = open_own_engine(Settings(device="cpu"), Library.open(POCKET_NAME))
     while engine.status().state == "loading":
         time.sleep(0.05)
     yield engine
@@ -258,7 +258,7 @@ def test_the_repetition_penalty_is_that_of_the_local_engine(remote: Engine, loca
 def test_a_lane_that_no_module_serves_names_the_adapter(server: VLLM) -> None:
     settings = Settings.read({"remotes": [server.url]}, {})
     library = Library.open(settings.base)
-    engine = open_engine(settings, library)
+    engine = open_own_engine(settings, library)
     try:
         with pytest.raises(InputError, match="'pocket-ift-50' is not served by the server"):
             parse_lane("pocket-ift-50", library)

@@ -84,7 +84,7 @@ async def discover(client: openai.AsyncOpenAI, address: str, wanted: str | None)
     if not isinstance(entries, list):
         raise StreamDamagedError
     models = tuple(_read_model(entry) for entry in entries if isinstance(entry, dict) and entry.get("id"))
-    kind, version, facts = await _recognise(client, address, entries)
+    kind, version, facts = await recognise(client, address, entries)
     base = _choose_base(models, wanted, address, kind)
     if base.context is None and (context := _find_context(facts)):
         base = ServedModel(id=base.id, root=base.root, parent=base.parent, context=context)
@@ -132,7 +132,7 @@ def _choose_base(
 # --- The kind of server ---------------------------------------------------------------------------
 
 
-async def _recognise(
+async def recognise(
     client: openai.AsyncOpenAI, address: str, entries: Sequence[Any]
 ) -> tuple[ServerKind, str, Mapping[str, Any]]:
     """Return the kind and version of a server, and what it says about its model."""

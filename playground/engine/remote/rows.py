@@ -115,11 +115,11 @@ async def stream_completion(
 
 
 async def _stream(client: openai.AsyncOpenAI, body: Mapping[str, Any], row: Row, target: Target) -> Finish:
-    async with _open_stream(client, body, target) as chunks:
+    async with open_stream(client, body, target) as chunks:
         finish: Finish = ""
         async for event in read_events(chunks):
-            _check_error(event)
-            _count(row, event.get("usage"), is_last=not event.get("choices"))
+            check_error(event)
+            count_tokens(row, event.get("usage"))
             choices = event.get("choices")
             if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
                 continue
@@ -131,21 +131,32 @@ async def _stream(client: openai.AsyncOpenAI, body: Mapping[str, Any], row: Row,
                 if row.cutter.stopped:
                     return "stop"
             if reason := choice.get("finish_reason"):
-                finish = _read_finish(reason)
+                finish = read_finish(reason)
         if not finish:
             raise ServerError(CUT_OFF)
         return finish
 
 
 @asynccontextmanager
-async def _open_stream(
-    client: openai.AsyncOpenAI, body: Mapping[str, Any], target: Target
+async def open_stream(
+    client: openai.AsyncOpenAI, body: Mapping[str, Any], target: Target, path: str = "/completions"
 ) -> AsyncIterator[AsyncIterator[bytes]]:
-    """Send a request, and yield the chunks of the response."""
-    rest = {name: value for name, value in body.items() if name not in ("model", "prompt", "stream")}
-    request = client.completions.with_streaming_response.create(
-        model=body["model"], prompt=body["prompt"], stream=True, extra_body=rest
-    )
+    """Send a request, and yield the chunks of the response.
+
+    Args:
+        path: the endpoint, which determines whether the body has a prompt or messages.
+    """
+    required = {"model", "stream", "prompt", "messages"}
+    rest = {name: value for name, value in body.items() if name not in required}
+    request: Any
+    if path == "/completions":
+        request = client.completions.with_streaming_response.create(
+            model=body["model"], prompt=body["prompt"], stream=True, extra_body=rest
+        )
+    else:
+        request = client.chat.completions.with_streaming_response.create(
+            model=body["model"], messages=body["messages"], stream=True, extra_body=rest
+        )
     # The client's own limit starts again with each attempt.
     async with asyncio.timeout(target.silence):
         response = await request.__aenter__()
@@ -155,7 +166,7 @@ async def _open_stream(
         await request.__aexit__(None, None, None)
 
 
-def _check_error(event: Mapping[str, Any]) -> None:
+def check_error(event: Mapping[str, Any]) -> None:
     """Raise ServerError if an event is the report of an error."""
     if event.get("error") or event.get("object") == "error":
         raise ServerError(message_of(event).rstrip(".") or "it reported an error")
@@ -175,7 +186,7 @@ def _read_ids(row: Row, choice: Mapping[str, Any]) -> None:
         row.prompt_tokens = len(read)
 
 
-def _count(row: Row, usage: Any, is_last: bool) -> None:
+def count_tokens(row: Row, usage: Any) -> None:
     """Take over the token counts that the server reports."""
     if not isinstance(usage, dict):
         return
@@ -190,7 +201,7 @@ def _count(row: Row, usage: Any, is_last: bool) -> None:
         row.cached_tokens = details["cached_tokens"]
 
 
-def _read_finish(reason: Any) -> Finish:
+def read_finish(reason: Any) -> Finish:
     if reason == "length":
         return "length"
     if reason in ("stop", "eos_token", "stop_sequence"):

@@ -19,7 +19,7 @@ from playground.judging.client.completion import NoRoomError, failure, read_comp
 from playground.judging.client.limits import Refusals
 from playground.rubrics.rubric import Messages
 from playground.secret import Secret, check_key
-from playground.servers.address import check_address, clean, request_address
+from playground.servers.address import OPENAI, check_address, clean, request_address
 from playground.servers.errors import is_filtered, read_error, redact
 from playground.servers.refusals import LEAST_ROOM, REFUSING, find_refusal
 from playground.types import InputError, Outcome, check_characters
@@ -27,7 +27,6 @@ from playground.types import InputError, Outcome, check_characters
 if TYPE_CHECKING:
     import openai
 
-OPENAI = "https://api.openai.com/v1"
 RETRIES = 2
 MOST_TRIES = 8
 """Maximum number of different requests to try per call, excluding retries when a server is busy."""

@@ -1,0 +1,282 @@
+"""Chat models as lanes: a conversation is sent to ``/v1/chat/completions``, and its answer is streamed.
+
+The server applies the model's chat format. Reasoning that the server returns apart from the answer is written
+between ``<think>`` and ``</think>``, as models write it themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from playground.config import Settings
+from playground.engine.remote import discovery, kinds
+from playground.engine.remote.failures import CUT_OFF, ServerError, Target, explain
+from playground.engine.remote.kinds import ServerKind
+from playground.engine.remote.loop import LoopThread
+from playground.engine.remote.rows import Row, check_error, count_tokens, open_stream, read_finish
+from playground.engine.remote.transport import StreamDamagedError, get_json, open_client, read_events
+from playground.secret import Secret
+from playground.servers.address import clean, identify_server
+from playground.servers.errors import read_error
+from playground.servers.refusals import REFUSING, find_refusal
+from playground.templates.thinking import CLOSING, OPENING
+from playground.types import ChatModel, Event, Finish, InputError, OutsideError, Request
+
+if TYPE_CHECKING:
+    import openai
+
+MOST_TRIES = 6
+"""Maximum number of different requests to try for one answer."""
+SILENCE = 120.0
+"""Seconds without data after which an answer fails. Reasoning models can be silent for long."""
+KEY_HINT = "a key for this visit, or TANDEM_JUDGE_KEY_HOST"
+
+
+class ChatModels:
+    """The chat models of all lanes, on any number of servers."""
+
+    def __init__(self, settings: Settings, silence: float = SILENCE) -> None:
+        """
+        Args:
+            silence: seconds without data from a server after which an answer fails.
+        """
+        self._settings = settings
+        self._silence = silence
+        self._loop: LoopThread | None = None
+        self._kinds: dict[str, ServerKind] = {}
+        self._dropped: dict[ChatModel, set[str]] = {}
+        """Request fields that a model has rejected."""
+
+    def stream(self, requests: Sequence[Request], keys: Mapping[str, Secret]) -> Generator[Event, None, None]:
+        """Answer all requests concurrently; see `Engine.stream`.
+
+        Args:
+            keys: the user's own API keys, by server address.
+        """
+        if self._loop is None:
+            self._loop = LoopThread()
+        return self._loop.stream(requests, lambda row: self._answer(row, keys))
+
+    def close(self) -> None:
+        """Close all connections, which stops the answers in progress."""
+        if self._loop is not None:
+            self._loop.close()
+
+    # --- The event loop's thread ------------------------------------------------------------------
+
+    async def _answer(self, row: Row, keys: Mapping[str, Secret]) -> None:
+        """Generate one answer. All failures end the row with one sentence."""
+        model = row.request.prompt.chat_model
+        assert model is not None
+        target = Target(address=model.server, model=model.name, silence=self._silence, key_name=KEY_HINT)
+        client = None
+        try:
+            key = self._find_key(model, keys)
+            target = Target(
+                address=model.server, model=model.name, key=key, silence=self._silence, key_name=KEY_HINT
+            )
+            if row.request.sampling.max_new_tokens == 0:
+                row.end("length")
+                return
+            client = open_client(model.server, key, self._silence)
+            kind = await self._recognise(client, model.server)
+            row.started = time.monotonic()
+            row.weights = f"{model.name} at {urlsplit(model.server).netloc}"
+            row.end(await self._stream(client, kind, row, model, target))
+        except asyncio.CancelledError:
+            row.end("cancelled")
+            raise
+        except (InputError, OutsideError) as error:
+            row.end("error", explain(error, target) if isinstance(error, ServerError) else str(error))
+        except Exception as error:
+            row.end("error", explain(error, target))
+        finally:
+            if client is not None:
+                await client.close()
+
+    def _find_key(self, model: ChatModel, keys: Mapping[str, Secret]) -> Secret | None:
+        """Return the API key for a model's server: the user's own, or the configured one.
+
+        Raises:
+            InputError: the server may not be used in public mode, where untrusted users could otherwise make
+                this machine send requests to any address or spend its keys.
+        """
+        server, settings = identify_server(model.server), self._settings
+        own = next((key for address, key in keys.items() if identify_server(address) == server), None)
+        is_remote = any(identify_server(address) == server for address, _ in settings.remotes)
+        if settings.public and not is_remote:
+            if server != identify_server(settings.judge_url):
+                raise InputError(
+                    f"Chat models on {clean(model.server)} cannot be used in public mode: remove this lane."
+                )
+            return own
+        return own or settings.chat_key_of(model.server)
+
+    async def _recognise(self, client: openai.AsyncOpenAI, server: str) -> ServerKind:
+        """Return the kind of a server, which determines the fields that it accepts."""
+        import openai
+
+        if server not in self._kinds:
+            try:
+                listed = await get_json(client, "/models")
+                entries = listed.get("data") if isinstance(listed, dict) else None
+                kind, _, _ = await discovery.recognise(
+                    client, server, entries if isinstance(entries, list) else []
+                )
+            except (openai.APIStatusError, StreamDamagedError):  # not every server lists its models
+                kind = kinds.OTHER
+            self._kinds[server] = kind
+        return self._kinds[server]
+
+    async def _stream(
+        self, client: openai.AsyncOpenAI, kind: ServerKind, row: Row, model: ChatModel, target: Target
+    ) -> Finish:
+        """Send a request, adapting it to what the model rejects, and feed the answer to the row."""
+        import openai
+
+        body, ignored = write_body(kind, row.request, model)
+        dropped = self._dropped.setdefault(model, set())
+        for attempt in range(MOST_TRIES):
+            sent = {name: value for name, value in body.items() if name not in dropped}
+            row.notes = (*ignored, *_note_dropped(body, dropped, model))
+            try:
+                return await _feed(client, sent, row, target)
+            except openai.APIStatusError as error:
+                if attempt == MOST_TRIES - 1 or not _adapt(error, body, sent, dropped):
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+
+def write_body(
+    kind: ServerKind, request: Request, model: ChatModel
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Write the body of a request for a chat completion.
+
+    Returns:
+        The body, and a sentence for each decoding parameter that the server does not support.
+
+    Raises:
+        InputError: a parameter changes what the lane measures, and the server does not support it.
+    """
+    fields, ignored = kinds.write_parameters(kind, request.sampling)
+    body = {
+        "model": model.name,
+        "messages": json.loads(request.prompt.text),
+        "max_tokens": request.sampling.max_new_tokens,
+        "stream": True,
+        **fields,
+    }
+    if not kind.generation_config:
+        body["stream_options"] = {"include_usage": True}
+    return body, ignored
+
+
+def _adapt(
+    error: openai.APIStatusError, body: dict[str, Any], sent: Mapping[str, Any], dropped: set[str]
+) -> bool:
+    """Adapt a request to a rejection. Return False if no change could help."""
+    if error.status_code not in REFUSING:
+        return False
+    has_system = bool(body["messages"]) and body["messages"][0]["role"] == "system"
+    parameters = {name: value for name, value in sent.items() if name not in ("model", "messages", "stream")}
+    refusal = find_refusal(error.status_code, read_error(error.response.text), parameters, has_system)
+    if refusal is None or refusal.drop is None:
+        return False
+    if refusal.drop == "max_tokens" and "max_tokens" in sent:
+        # Reasoning models of OpenAI know only the new name of this field.
+        body["max_completion_tokens"] = body["max_tokens"]
+        dropped.add("max_tokens")
+        return True
+    if refusal.drop not in sent:
+        return False
+    dropped.add(refusal.drop)
+    return True
+
+
+def _note_dropped(body: dict[str, Any], dropped: set[str], model: ChatModel) -> list[str]:
+    """Return a sentence for each decoding parameter that the model has rejected."""
+    if "max_tokens" in dropped:
+        body.setdefault("max_completion_tokens", body["max_tokens"])
+    labels = {field: label for field, label in kinds.LABELS.items() if field in dropped and field in body}
+    return [f"{label} is not supported by {model.name}: ignored." for label in labels.values()]
+
+
+async def _feed(client: openai.AsyncOpenAI, body: dict[str, Any], row: Row, target: Target) -> Finish:
+    """Send one request and feed the answer to the row.
+
+    Raises:
+        ServerError: the server reports an error, or ends the answer early.
+        openai.APIError: the server cannot be reached, or rejects the request.
+    """
+    async with open_stream(client, body, target, "/chat/completions") as chunks:
+        finish: Finish = ""
+        thinking = _Reasoning()
+        async for event in read_events(chunks):
+            check_error(event)
+            count_tokens(row, event.get("usage"))
+            choices = event.get("choices")
+            if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+                continue
+            if isinstance(event.get("model"), str):
+                row.weights = f"{event['model']} at {urlsplit(target.address).netloc}"
+            text = thinking.read(choices[0].get("delta"))
+            if text:
+                row.new_tokens += 1  # the usage corrects it at the end
+                row.is_estimated = True
+                row.feed(text)
+                if row.cutter.stopped:
+                    return "stop"
+            if reason := choices[0].get("finish_reason"):
+                finish = read_finish(reason)
+        if rest := thinking.end():
+            row.feed(rest)
+        if not finish:
+            raise ServerError(CUT_OFF)
+        return finish
+
+
+class _Reasoning:
+    """Writes reasoning, which servers return in a field of its own, as a block before the answer."""
+
+    def __init__(self) -> None:
+        self._is_open = False
+
+    def read(self, delta: Any) -> str:
+        """Return the text of a streamed part of an answer."""
+        if not isinstance(delta, dict):
+            return ""
+        thought = next(
+            (
+                delta[name]
+                for name in ("reasoning_content", "reasoning")
+                if isinstance(delta.get(name), str) and delta[name]
+            ),
+            "",
+        )
+        said = next(
+            (
+                delta[name]
+                for name in ("content", "refusal")
+                if isinstance(delta.get(name), str) and delta[name]
+            ),
+            "",
+        )
+        text = ""
+        if thought:
+            text = thought if self._is_open else f"{OPENING}\n{thought}"
+            self._is_open = True
+        if said:
+            text += self.end() + said
+        return text
+
+    def end(self) -> str:
+        """Return what closes the block of reasoning, if it is open."""
+        if not self._is_open:
+            return ""
+        self._is_open = False
+        return f"\n{CLOSING}\n\n"
