@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -142,12 +142,12 @@ class ChatModels:
         body, ignored = write_body(kind, row.request, model)
         dropped = self._dropped.setdefault(model, set())
         for attempt in range(MOST_TRIES):
-            sent = {name: value for name, value in body.items() if name not in dropped}
+            sent = _leave_out(body, dropped)
             row.notes = (*ignored, *_note_dropped(body, dropped, model))
             try:
                 return await _feed(client, sent, row, target)
             except openai.APIStatusError as error:
-                if attempt == MOST_TRIES - 1 or not _adapt(error, body, sent, dropped):
+                if attempt == MOST_TRIES - 1 or not _adapt(error, sent, dropped):
                     raise
         raise AssertionError("the last attempt returns or raises")
 
@@ -176,34 +176,41 @@ def write_body(
     return body, ignored
 
 
-def _adapt(
-    error: openai.APIStatusError, body: dict[str, Any], sent: Mapping[str, Any], dropped: set[str]
-) -> bool:
-    """Adapt a request to a rejection. Return False if no change could help."""
+def _leave_out(body: Mapping[str, Any], dropped: Collection[str]) -> dict[str, Any]:
+    """Return a body without the fields that the model has rejected.
+
+    Reasoning models of OpenAI know the token limit under its new name only.
+    """
+    sent = {name: value for name, value in body.items() if name not in dropped}
+    if "max_tokens" in dropped and "max_completion_tokens" not in dropped:
+        sent["max_completion_tokens"] = body["max_tokens"]
+    return sent
+
+
+def _adapt(error: openai.APIStatusError, sent: Mapping[str, Any], dropped: set[str]) -> bool:
+    """Note which field of a request the model has rejected. Return False if no change could help."""
     if error.status_code not in REFUSING:
         return False
-    has_system = bool(body["messages"]) and body["messages"][0]["role"] == "system"
     parameters = {name: value for name, value in sent.items() if name not in ("model", "messages", "stream")}
+    has_system = bool(sent["messages"]) and sent["messages"][0]["role"] == "system"
     refusal = find_refusal(error.status_code, read_error(error.response.text), parameters, has_system)
     if refusal is None or refusal.drop is None:
         return False
-    if refusal.drop == "max_tokens" and "max_tokens" in sent:
-        # Reasoning models of OpenAI know only the new name of this field.
-        body["max_completion_tokens"] = body["max_tokens"]
-        dropped.add("max_tokens")
-        return True
-    if refusal.drop not in sent:
+    name = refusal.drop
+    if name == "max_tokens" and name not in sent:
+        name = "max_completion_tokens"
+    if name not in sent:
         return False
-    dropped.add(refusal.drop)
+    dropped.add(name)
     return True
 
 
-def _note_dropped(body: dict[str, Any], dropped: set[str], model: ChatModel) -> list[str]:
+def _note_dropped(body: Mapping[str, Any], dropped: Collection[str], model: ChatModel) -> list[str]:
     """Return a sentence for each decoding parameter that the model has rejected."""
-    if "max_tokens" in dropped:
-        body.setdefault("max_completion_tokens", body["max_tokens"])
-    labels = {field: label for field, label in kinds.LABELS.items() if field in dropped and field in body}
-    return [f"{label} is not supported by {model.name}: ignored." for label in labels.values()]
+    labels = [label for field, label in kinds.LABELS.items() if field in dropped and field in body]
+    if "max_completion_tokens" in dropped:
+        labels.append("the limit on new tokens")
+    return [f"{label} is not supported by {model.name}: ignored." for label in labels]
 
 
 async def _feed(client: openai.AsyncOpenAI, body: dict[str, Any], row: Row, target: Target) -> Finish:

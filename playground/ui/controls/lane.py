@@ -10,6 +10,7 @@ import gradio as gr
 from playground.lanes.letters import lane_letter
 from playground.lanes.names import abbreviate_spec, describe_lane, label_lanes, name_lane, offer_lanes
 from playground.lanes.recipe import Recipe
+from playground.lanes.spec import CHAT_MODEL
 from playground.types import InputError
 from playground.ui.controls.buttons import small_button
 from playground.ui.controls.chat_format import ChatFormatControls
@@ -46,6 +47,7 @@ OVERFLOW_LABELS = {
     "drop-turns": "drop the oldest turns",
     "drop-demos": "drop the last demonstrations",
 }
+CHAT_MODEL_LABEL = "Chat model on a server\u2026"
 ON_CLICK = """
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-act]');
@@ -204,6 +206,8 @@ class Lane:
         """Return the lane presets as (label, spec) pairs. If `spec` is not one of them, it is appended."""
         cards = self.controller.catalog.cards()
         choices = offer_lanes(cards.values(), self.controller.catalog.has_base_format())
+        if self.controller.offers_chat_models:
+            choices.append((CHAT_MODEL_LABEL, CHAT_MODEL))
         if spec and spec not in {lane for _, lane in choices}:
             choices.append((abbreviate_spec(spec, label_lanes(cards)), spec))
         return choices

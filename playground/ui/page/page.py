@@ -19,6 +19,7 @@ from playground.session import Session
 from playground.ui.controls.buttons import small_button
 from playground.ui.controls.events import GATHERED
 from playground.ui.dialogs import shortcuts
+from playground.ui.dialogs.chat_model import ChatModelDialog
 from playground.ui.dialogs.compare import CompareDialog
 from playground.ui.dialogs.demonstrations import DemonstrationEditor
 from playground.ui.dialogs.dialog import HtmlDialog
@@ -62,6 +63,7 @@ def build_page(session: Session, settings: Settings) -> gr.Blocks:
         lambda: get_visitor(settings.proxies),
         (lambda: None) if settings.shared_history else get_owner,
         ABANDONED_AFTER if settings.public else None,
+        offers_chat_models=not settings.public,
     )
     blocks: SparseBlocks
     # Gradio deletes cached files after one hour.
@@ -156,6 +158,7 @@ class Page:
         self.probes_dialog = ProbesDialog(controller, settings.public)
         self.scores_dialog = ScoresDialog(controller.session, controller, settings.public)
         self.judge = JudgeDialog(controller, settings, self.judge_row)
+        self.chat_model = ChatModelDialog(controller, self.lanes.columns)
         self.shortcuts = HtmlDialog("shortcuts", "Help", shortcuts.ON_CLICK)
 
     def _compose_model_dialog(self) -> ModelDialog:
@@ -250,6 +253,7 @@ class Page:
         self.prompt_dialog.connect(lanes, self.composer.box, inputs.read, events.on, events.on_each)
         for used in self.demonstration_editor.connect(lanes, state, events):
             events.on(used.then, self.lanes.on_controls)
+        events.on(self.chat_model.connect(events).then, self.lanes.on_controls)
         self.compare.connect(self.differences, self.unmark, state, draw_marks, self.lanes.turns)
         self.probes_dialog.connect(self.topbar.probes)
         self.votes.connect(state, draw_marks, self.lanes.turns)

@@ -102,6 +102,9 @@ class TourState:
 class PageState:
     """The page's conversation, its lane arrangement, and the state of each feature."""
 
+    chat_keys: dict[str, Secret] = field(default_factory=dict)
+    """API keys of chat models, by server address. The keys are not stored anywhere else."""
+
     conversation: str | None = None
     shown: tuple[int, ...] = ()
     """Number of turns on the page, followed by the displayed version of each answer in the last turn."""

@@ -31,6 +31,7 @@ class Controller:
         visitor: Callable[[], str] = lambda: "",
         owner: Callable[[], str | None] = lambda: None,
         abandoned_after: float | None = None,
+        offers_chat_models: bool = True,
     ) -> None:
         """Create one controller per subject.
 
@@ -41,11 +42,13 @@ class Controller:
             owner: function that returns the owner of new conversations (see `Conversations`). It is called
                 within a handler.
             abandoned_after: seconds for which answers that no page follows are generated; None for no limit.
+            offers_chat_models: whether lanes can be given chat models on any server.
         """
         self.session = session
         self.gate = gate or Gate()
         self.visitor = visitor
         self.owner = owner
+        self.offers_chat_models = offers_chat_models
         self.catalog = LaneCatalog(session)
         self.conversations = Conversations(session, owner)
         self.streaming = Streaming(self.catalog, self.conversations, self.gate, visitor, abandoned_after)

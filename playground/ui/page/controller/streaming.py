@@ -98,7 +98,9 @@ class Streaming:
                 now = settings()
                 latest = self._apply(state, latest, now)
                 with self.gate.message(visitor, latest.variants, len(latest.turns) + 1, text):
-                    for snapshot in self.session.send(latest, text, now.histories, now.prefill):
+                    for snapshot in self.session.send(
+                        latest, text, now.histories, now.prefill, state.chat_keys
+                    ):
                         latest = snapshot
                         yield latest
                 if run.is_stopped or _is_cancelled(latest):
@@ -117,7 +119,9 @@ class Streaming:
         settings.require(*lanes)
         conversation = self._apply(state, self.conversations.require_up_to_date(state), settings)
         prefill = settings.prefill or None
-        yield from self._run_once(state, conversation, self.session.retry(conversation, lanes, prefill))
+        yield from self._run_once(
+            state, conversation, self.session.retry(conversation, lanes, prefill, state.chat_keys)
+        )
 
     def continue_answer(self, state: PageState, lane: int, settings: LaneSettings) -> Generator[Snapshot]:
         """Continue a lane's last answer.
