@@ -86,6 +86,10 @@ class Session(JudgingSession):
         """Return whether the given engine is still generating an answer."""
         return self._turns.uses(engine)
 
+    def count_answers(self) -> tuple[int, int]:
+        """Return how many answers are being generated, and how many wait for their first token."""
+        return self._turns.count_answers()
+
     def variant(
         self, spec: str, sampling: Sampling | None = None, sets: Mapping[str, DemoSet] | None = None
     ) -> Variant:

@@ -70,7 +70,7 @@ def build_page(session: Session, settings: Settings) -> gr.Blocks:
         analytics_enabled=False,
         delete_cache=(3600, 3600),
     ) as blocks:
-        blocks.read_status = session.status
+        blocks.read_status, blocks.count_answers = session.status, session.count_answers
         Page(controller, settings).connect(blocks)
     catalog = controller.catalog
     catalog.warm([catalog.default_lane(lane) for lane in range(PageState.lanes)])

@@ -25,6 +25,8 @@ class SparseBlocks(gr.Blocks):
 
     read_status: Callable[[], Status] | None = None
     """Function that returns the model's status, shown until the browser has built the page."""
+    count_answers: Callable[[], tuple[int, int]] | None = None
+    """Function that returns how many answers are being generated and how many wait, for `/healthz`."""
 
     async def postprocess_data(
         self, block_fn: BlockFunction, predictions: list[Any] | dict[Any, Any], state: SessionState | None
