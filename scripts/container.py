@@ -276,7 +276,7 @@ def start(build: Build, stage: Stage, port: int) -> None:
     assert check is not None
     chosen = {"TANDEM_PORT": str(port)}
     process = subprocess.Popen(build.wrap(read_command(command.text), **chosen))
-    begun = time.monotonic()
+    started = time.monotonic()
     try:
         while True:
             checked = subprocess.run(
@@ -286,7 +286,7 @@ def start(build: Build, stage: Stage, port: int) -> None:
                 text=True,
                 check=False,
             )
-            seconds = time.monotonic() - begun
+            seconds = time.monotonic() - started
             if checked.returncode == 0:
                 break
             if process.poll() is not None or seconds > STARTED:
