@@ -27,6 +27,8 @@ Device = Literal["auto", "cpu", "cuda"]
 
 PREFIX = "TANDEM_"
 DEFAULT_PORT = 7860
+PERSISTENT = Path("/data")
+"""Folder at which a Hugging Face Space mounts its persistent storage, if it has any."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +64,8 @@ class Settings:
     """Whether not to open the page in a browser when the server starts."""
     data_dir: Path = Path("data")
     """Folder for the conversation database and the user's own files."""
+    is_ephemeral: bool = False
+    """Whether the data folder is lost when the server restarts, as in a Space without persistent storage."""
     public: bool = False
     """Whether to run in public mode. In public mode, the history is hidden, models cannot be loaded, file
     paths are not accepted, files cannot be saved, and the limits in `rate_limits.PUBLIC` apply by default.
@@ -116,7 +120,9 @@ class Settings:
         environ = os.environ if environ is None else environ
         given = _collect(flags or {}, environ)
         values = {name: READERS[name](label, value) for name, (label, value) in given.items()}
-        values.setdefault("data_dir", _default_data_dir(environ))
+        storage = find_persistent_storage(environ, PERSISTENT)
+        values["is_ephemeral"] = "SPACE_ID" in environ and storage is None and "data_dir" not in values
+        values.setdefault("data_dir", storage or _default_data_dir(environ))
         if preset := _choose_preset(flags or {}, environ):
             values |= _apply_preset(preset, values)
         if values.get("public") and values.get("trust_remote_code"):
@@ -369,6 +375,17 @@ def _default_data_dir(environ: Mapping[str, str]) -> Path:
     """Return the user's data folder according to the XDG specification (on Windows, under LOCALAPPDATA)."""
     home = environ.get("XDG_DATA_HOME") or environ.get("LOCALAPPDATA")
     return ((Path(home) if home else Path.home() / ".local" / "share") / "tandem").expanduser()
+
+
+def find_persistent_storage(environ: Mapping[str, str], folder: Path) -> Path | None:
+    """Return the folder in which a Hugging Face Space keeps data across restarts, or None.
+
+    Args:
+        environ: environment variables.
+        folder: `PERSISTENT`. A folder that is not a mount is lost like all others.
+    """
+    is_storage = "SPACE_ID" in environ and os.path.ismount(folder) and os.access(folder, os.W_OK | os.X_OK)
+    return folder if is_storage else None
 
 
 def prepare_environment() -> None:

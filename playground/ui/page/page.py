@@ -33,6 +33,7 @@ from playground.ui.page.composer import Composer
 from playground.ui.page.controller import Controller
 from playground.ui.page.conversation import ConversationView
 from playground.ui.page.decoding import Decoding
+from playground.ui.page.download import Download
 from playground.ui.page.events import PageEvents
 from playground.ui.page.examples import ExampleRow
 from playground.ui.page.inputs import PageInputs
@@ -119,6 +120,7 @@ class Page:
         composer, conversation = self.composer, self.conversation
         self.hidden_lanes = gr.HTML("", visible=False, elem_id="hidden-lanes", elem_classes="above")
         self.setup_undo = self.arrangement.compose_undo()
+        self.download = Download(self.controller, self.settings.is_ephemeral)
         self.tour_row = TourRow()
         self.examples = ExampleRow(self.settings.base)
         self.probe_row = ProbeRow(self.controller)
@@ -130,6 +132,7 @@ class Page:
             composer.compose_replay()
             self.differences = small_button("Differences", "differences")
             self.unmark = small_button("Hide differences", "unmark", visible=False)
+            self.download.compose()
         with gr.Row(visible=False, elem_id="editing", elem_classes="above") as editing:
             conversation.compose_editing()
         with gr.Row(elem_id="composer", equal_height=False):
@@ -219,6 +222,7 @@ class Page:
             prompt_dialog=self.prompt_dialog,
             after=self.after,
         )
+        self.download.connect(events)
         self.composer.connect(events, stream, self.lanes, self.examples, replays=[self.setup_undo.replay])
         player = ProbePlayer(self.controller, self.probe_row, self.probes_dialog, self.conversation, stream)
         player.connect(events)
