@@ -447,6 +447,11 @@ def has_display() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
+def on_zero_gpu() -> bool:
+    """Return whether this is a Space with ZeroGPU, in which only decorated functions have a GPU."""
+    return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+
+
 def on_space() -> bool:
     """Return whether Tandem is running in a Hugging Face Space, where it must listen on all interfaces."""
     return "SPACE_ID" in os.environ

@@ -169,7 +169,7 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("package", ["torch", "peft", "bitsandbytes", "gguf"])
+@pytest.mark.parametrize("package", ["torch", "peft", "bitsandbytes", "gguf", "spaces"])
 def test_what_runs_models_is_imported_in_the_engine_only(package: str) -> None:
     users = {path for path in PLAYGROUND.rglob("*.py") if package in imports(path)}
     assert users - set((PLAYGROUND / "engine").rglob("*.py")) == set()

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import functools
 import gc
+import importlib.util
 from collections.abc import Generator, Sequence
 from typing import Protocol
 
-from playground.config import Settings
+from playground.config import Settings, on_zero_gpu
 from playground.engine.hub import Report
 from playground.engine.hub.cache import has_token, measure_cached
 from playground.library import Library
@@ -74,7 +75,14 @@ class Engine(Protocol):
 
 
 def open_engine(settings: Settings, library: Library) -> Engine:
-    """Open a local engine with the given settings. The model is loaded in the background."""
+    """Open a local engine with the given settings. The model is loaded in the background.
+
+    In a Space with ZeroGPU, only the answers are generated on a GPU.
+    """
+    if on_zero_gpu() and importlib.util.find_spec("spaces") is not None:
+        from playground.engine.zero_gpu import ZeroGpuEngine
+
+        return ZeroGpuEngine(settings, library)
     from playground.engine.local import LocalEngine
 
     _exempt_libraries()

@@ -41,12 +41,13 @@ def words(request: Request) -> Script:
     return [*(f"{mark}-{n} " for n in range(40)), "\n", "```", "\n\n# Query:\n"]
 
 
-@pytest.fixture(params=["scripted", "local"])
+@pytest.fixture(params=["scripted", "local", "zero-gpu"])
 def engine(request: pytest.FixtureRequest) -> Engine:
     if request.param == "scripted":
         return ScriptedEngine(words, delay=0.001)
-    local: Engine = request.getfixturevalue("tiny_engine")
-    return local
+    name = "tiny_engine" if request.param == "local" else "tiny_zero_gpu_engine"
+    with_model: Engine = request.getfixturevalue(name)
+    return with_model
 
 
 class TestContract:
