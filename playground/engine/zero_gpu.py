@@ -20,6 +20,7 @@ import dataclasses
 import math
 import queue
 import threading
+import weakref
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -57,6 +58,8 @@ ROW_SPEED = 25
 """Tokens per second and row that are assumed when asking for GPU time."""
 MOST_SECONDS = 120
 """Maximum number of seconds to ask for. ZeroGPU rejects calls that ask for more than it allows."""
+RELEASED = 5.0
+"""Seconds to wait for the end of a call when the engine is closed."""
 QUEUED = "Waiting for a GPU"
 OVER_QUOTA = (
     "Your GPU time on Hugging Face is used up for now: sign in there to get more, or try again later."
@@ -150,6 +153,7 @@ class ZeroGpuEngine:
         self._host = LocalEngine(dataclasses.replace(settings, device="cpu"), library)
         self._model = describe_model(settings)
         self._call = call
+        self._calls: weakref.WeakSet[_Call] = weakref.WeakSet()
 
     def status(self) -> Status:
         """Return the state of the model on the CPU, with ZeroGPU as its device; see `Engine.status`."""
@@ -161,6 +165,7 @@ class ZeroGpuEngine:
     def stream(self, requests: Sequence[Request]) -> Generator[Event, None, None]:
         """Answer all requests in one GPU call; see `Engine.stream`."""
         call = _Call(self._call, self._model, requests)
+        self._calls.add(call)
         try:
             yield from call.events()
         finally:
@@ -180,7 +185,12 @@ class ZeroGpuEngine:
         """Do nothing: no prefix cache outlives a GPU call."""
 
     def close(self) -> None:
-        """Free the model on the CPU; see `Engine.close`."""
+        """End all calls, which releases their GPUs, and free the model on the CPU; see `Engine.close`."""
+        calls = list(self._calls)
+        for call in calls:
+            call.is_cancelled = True
+        for call in calls:
+            call.thread.join(RELEASED)
         self._host.close()
 
 
@@ -194,9 +204,9 @@ class _Call:
         self._inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._replies = {row: Reply() for row in range(len(requests))}
         # ZeroGPU charges the visitor whose request is in the context.
-        context = contextvars.copy_context()
-        thread = threading.Thread(target=context.run, args=(self._run,), name="tandem-zero-gpu", daemon=True)
-        thread.start()
+        run, name = contextvars.copy_context().run, "tandem-zero-gpu"
+        self.thread = threading.Thread(target=run, args=(self._run,), name=name, daemon=True)
+        self.thread.start()
 
     def events(self) -> Iterator[Event]:
         """Yield the events of all rows until the last one has finished."""
