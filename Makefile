@@ -16,6 +16,7 @@ run: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	@CHROMIUM=$(CHROMIUM) scripts/chromium.sh $(BIN)/python
+	@scripts/debian.sh nginx-light debootstrap
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/installed-dev

@@ -45,6 +45,8 @@ Device = Literal["auto", "cpu", "cuda"]
 
 PREFIX = "TANDEM_"
 DEFAULT_PORT = 7860
+PERSISTENT = Path("/data")
+"""Folder at which a Hugging Face Space mounts its persistent storage, if it has any."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +90,8 @@ class Settings:
     """Whether not to open the page in a browser when the server starts."""
     data_dir: Path = Path("data")
     """Folder for the conversation database and the user's own files."""
+    is_ephemeral: bool = False
+    """Whether the data folder is lost when the server restarts, as in a Space without persistent storage."""
     public: bool = False
     """Whether to run in public mode. In public mode, the history is hidden, models cannot be loaded, file
     paths are not accepted, files cannot be saved, and the limits in `rate_limits.PUBLIC` apply by default.
@@ -149,7 +153,9 @@ class Settings:
         environ = os.environ if environ is None else environ
         given = _collect(flags or {}, environ)
         values = {name: READERS[name](label, value) for name, (label, value) in given.items()}
-        values.setdefault("data_dir", _default_data_dir(environ))
+        storage = find_persistent_storage(environ, PERSISTENT)
+        values["is_ephemeral"] = "SPACE_ID" in environ and storage is None and "data_dir" not in values
+        values.setdefault("data_dir", storage or _default_data_dir(environ))
         if preset := _choose_preset(flags or {}, environ):
             values |= _apply_preset(preset, values)
         _check_remotes(values, given)
@@ -362,6 +368,17 @@ def _default_data_dir(environ: Mapping[str, str]) -> Path:
     return ((Path(home) if home else Path.home() / ".local" / "share") / "tandem").expanduser()
 
 
+def find_persistent_storage(environ: Mapping[str, str], folder: Path) -> Path | None:
+    """Return the folder in which a Hugging Face Space keeps data across restarts, or None.
+
+    Args:
+        environ: environment variables.
+        folder: `PERSISTENT`. A folder that is not a mount is lost like all others.
+    """
+    is_storage = "SPACE_ID" in environ and os.path.ismount(folder) and os.access(folder, os.W_OK | os.X_OK)
+    return folder if is_storage else None
+
+
 def prepare_environment() -> None:
     """Set environment variables that libraries read on import. Call this before importing those libraries.
 
@@ -419,6 +436,11 @@ def has_display() -> bool:
     if sys.platform in ("win32", "darwin"):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def on_zero_gpu() -> bool:
+    """Return whether this is a Space with ZeroGPU, in which only decorated functions have a GPU."""
+    return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
 
 
 def on_space() -> bool:

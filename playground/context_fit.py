@@ -71,6 +71,35 @@ def room(variant: Variant, context: int) -> int:
     return max(1, min(variant.sampling.max_new_tokens, context // 4))
 
 
+def build_request(
+    variant: Variant,
+    messages: Sequence[Message],
+    tokenize: Callable[[Prompt], Sequence[Token] | None],
+    context: int | None,
+    start: str = "",
+) -> Request:
+    """Build the request for the next answer to `messages`, fitted to the context if its length is known.
+
+    Args:
+        tokenize: function that returns a prompt's tokens, or None if they are not known. Their number is then
+            estimated.
+        context: context length in tokens; None while the model is loading, or if only a server knows it.
+        start: the prefill of the answer.
+
+    Raises:
+        InputError: the prompt cannot be rendered, or does not fit.
+    """
+
+    def count(prompt: Prompt) -> int:
+        tokens = tokenize(prompt)
+        return estimate_tokens(prompt) if tokens is None else len(tokens)
+
+    prompt = variant.aligner(messages)
+    if context is None or prompt.chat_model is not None:
+        return Request(prompt=prompt.with_prefill(start), sampling=variant.sampling)
+    return fit(variant, messages, count, context, start)
+
+
 def fit(
     variant: Variant,
     messages: Sequence[Message],

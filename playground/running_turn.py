@@ -68,6 +68,13 @@ class RunningTurn:
                 self.conversation = replace_last_answer(self.conversation, lane, answer)
             yield
 
+    def count_answers(self) -> tuple[int, int]:
+        """Return how many answers are being generated, and how many wait for their first token."""
+        answers = self.conversation.turns[-1].answers
+        unfinished = [answers[lane].reply for lane in self._lanes if not answers[lane].reply.finish]
+        waiting = sum(reply.ttft is None for reply in unfinished)
+        return len(unfinished) - waiting, waiting
+
     def end(self) -> Conversation:
         """Return the conversation as it would be if all lanes stopped now: unfinished lanes are marked as
         cancelled.
@@ -115,6 +122,13 @@ class RunningTurns:
             yield from engine.stream(requests)
         finally:
             self._unrecorded.remove(engine)
+
+    def count_answers(self) -> tuple[int, int]:
+        """Return how many answers of all turns are being generated, and how many wait for their first
+        token.
+        """
+        counts = [turn.count_answers() for turn in list(self._turns.values())]
+        return sum(generating for generating, _ in counts), sum(waiting for _, waiting in counts)
 
     def stop(self, id: str, lane: int | None = None) -> None:
         """Request that a conversation's running turn, or one of its lanes, stop. Returns immediately."""

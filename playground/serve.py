@@ -53,11 +53,14 @@ def serve_page(settings: Settings) -> None:
     if settings.api:
         print_text(f"Its API is at {url}/v1")
     open_browser(settings, url)
-    is_ready = False
+    is_loaded = False
     while not ended.wait(0.5):  # with a timeout, because an unlimited wait ignores Ctrl-C on Windows
-        if not is_ready and session.status().state == "ready":
-            is_ready = True
-            print_text(f"Ready in {format_seconds(time.monotonic() - start)}. Press Ctrl-C to stop.")
+        if not is_loaded and (status := session.status()).state != "loading":
+            is_loaded = True
+            if status.state == "ready":
+                print_text(f"Ready in {format_seconds(time.monotonic() - start)}. Press Ctrl-C to stop.")
+            else:
+                print_error(status.note)
     ui.stop(page)
     # Model loading cannot be interrupted. Its thread terminates with the process.
     closing = threading.Thread(target=session.close, daemon=True)

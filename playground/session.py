@@ -17,7 +17,6 @@ from playground import context_fit
 from playground.engine import Engine
 from playground.judging.service import Judges
 from playground.judging_session import JudgingSession
-from playground.lanes.spec import CHAT_MODEL
 from playground.lanes.variant import parse_lane
 from playground.library import Library
 from playground.running_turn import BUSY, SETTLE, RunningTurns, Snapshots, replace_last_answer
@@ -89,6 +88,10 @@ class Session(JudgingSession):
         """Return whether the given engine is still generating an answer."""
         return self._turns.uses(engine)
 
+    def count_answers(self) -> tuple[int, int]:
+        """Return how many answers are being generated, and how many wait for their first token."""
+        return self._turns.count_answers()
+
     def variant(
         self, spec: str, sampling: Sampling | None = None, sets: Mapping[str, DemoSet] | None = None
     ) -> Variant:
@@ -158,11 +161,7 @@ class Session(JudgingSession):
             InputError: the prompt cannot be rendered, or does not fit.
         """
         context = self.engine.status().context
-        if context is None or variant.aligner.kind == CHAT_MODEL:
-            # The model is still loading, or a server enforces the length itself.
-            prompt = variant.aligner(messages).with_prefill(prefill)
-            return Request(prompt=prompt, sampling=variant.sampling)
-        return context_fit.fit(variant, messages, self._count_tokens, context, prefill)
+        return context_fit.build_request(variant, messages, self.tokens, context, prefill)
 
     def stream(self, requests: Sequence[Request]) -> Generator[Event, None, None]:
         """Answer requests that belong to no conversation, and record nothing. Yields what `Engine.stream`
@@ -359,11 +358,6 @@ class Session(JudgingSession):
             reply = Reply(finish="error", error=str(error))
             return Answer(variant=variant.name, request=None, reply=reply, version=version)
         return Answer(variant=variant.name, request=request, reply=Reply(), version=version)
-
-    def _count_tokens(self, prompt: Prompt) -> int:
-        """Count a prompt's tokens, or estimate their number for a server that does not tokenise text."""
-        tokens = self.tokens(prompt)
-        return context_fit.estimate_tokens(prompt) if tokens is None else len(tokens)
 
 
 def _messages(conversation: Conversation, lane: int, text: str) -> list[Message]:

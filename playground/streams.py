@@ -5,8 +5,9 @@ The engine decodes the rows of all streams in one batch.
 
 from __future__ import annotations
 
+import contextvars
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import closing
 
 from playground.engine import Engine
@@ -41,9 +42,14 @@ class Streams:
         self._replies: dict[int, Reply] = {}
         self._ended: set[int] = set()
         self._failure: BaseException | None = None
-        for number, request in requests.items():
-            # A daemon thread, so that a hanging stream does not keep the program from exiting.
-            thread = threading.Thread(target=self._pump, args=(number, request), daemon=True)
+        # Most engines batch the rows of all streams. One for which each stream is a call of its own says so.
+        together = getattr(engine, "streams_together", False)
+        groups = [dict(requests)] if together else [{number: each} for number, each in requests.items()]
+        for group in groups:
+            # A daemon thread, so that a hanging stream does not keep the program from exiting. The context
+            # contains the visitor's request, for an engine that depends on it.
+            context = contextvars.copy_context()
+            thread = threading.Thread(target=context.run, args=(self._pump, group), daemon=True)
             thread.start()
 
     def stop(self, number: int | None = None) -> None:
@@ -84,27 +90,35 @@ class Streams:
             if not has_update:
                 yield None
 
-    def _pump(self, number: int, request: Request) -> None:
-        """Read one request's stream in a separate thread, because only the reading thread can close the
-        stream.
+    def _pump(self, requests: Mapping[int, Request]) -> None:
+        """Read the stream of some requests in a separate thread, because only the reading thread can close
+        the stream. The stream is closed once all of its requests have been stopped.
         """
-        stop, has_text = self._stops[number], False
+        numbers, unfinished, has_text = list(requests), set(requests), set[int]()
         try:
-            with closing(self._engine.stream([request])) as events:
+            with closing(self._engine.stream(list(requests.values()))) as events:
                 for event in events:
-                    if stop.is_set():
+                    if all(self._stops[number].is_set() for number in unfinished):
                         break
                     if isinstance(event, Delta | Done):
+                        number = numbers[event.row]
                         self._put(number, event.reply)
-                        if not has_text and event.reply.text:
-                            has_text = True
+                        if isinstance(event, Done):
+                            unfinished.discard(number)
+                            self._end({number})
+                        elif number not in has_text and event.reply.text:
+                            has_text.add(number)
                             self._wake.set()
         except (InputError, OutsideError) as error:
-            self._put(number, Reply(finish="error", error=str(error)))
+            for number in unfinished:
+                self._put(number, Reply(finish="error", error=str(error)))
         except BaseException as error:
             self._failure = error
+        self._end(unfinished)
+
+    def _end(self, numbers: Set[int]) -> None:
         with self._lock:
-            self._ended.add(number)
+            self._ended.update(numbers)
         self._wake.set()
 
     def _put(self, number: int, reply: Reply) -> None:

@@ -92,6 +92,20 @@ def tiny_engine(tiny: Tiny) -> Iterator[object]:
 
 
 @pytest.fixture(scope="session")
+def tiny_zero_gpu_engine(tiny: Tiny) -> Iterator[object]:
+    """Create an engine for ZeroGPU that serves the tiny model, without a Space: its GPU is the CPU."""
+    from playground.config import Settings
+    from playground.engine.zero_gpu import ZeroGpuEngine
+    from playground.library import Library
+
+    sources = {name: str(path) for name, path in tiny.adapters.items()}
+    settings = Settings(base=str(tiny.base), adapters=tuple(sources.items()), device="cpu")
+    engine = ZeroGpuEngine(settings, Library.open(str(tiny.base), sources))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     from tests.helpers.browsing import App
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from playground.config import LISTS, READERS, Settings, flag_name, variable_name
+from playground.config import (
+    LISTS,
+    READERS,
+    Settings,
+    find_persistent_storage,
+    flag_name,
+    variable_name,
+)
 from playground.rate_limits import PUBLIC, Limits
 from playground.types import InputError
 from tests.helpers.checked import there
@@ -190,3 +198,33 @@ def test_a_variable_that_makes_the_page_public_is_never_taken_for_false() -> Non
     assert Settings.read({}, {"TANDEM_PUBLIC": " true "}).limits == PUBLIC
     with pytest.raises(InputError, match="cannot be used in public mode"):
         Settings.read({}, {"TANDEM_PUBLIC": "Y", "TANDEM_TRUST_REMOTE_CODE": "1"})
+
+
+# --- Hugging Face Spaces --------------------------------------------------------------------------
+
+MOUNT = Path("/dev/shm")
+"""A folder that is a mount and can be written, as the persistent storage of a Space."""
+
+
+@pytest.mark.skipif(not (MOUNT.is_mount() and os.access(MOUNT, os.W_OK)), reason="no writable mount")
+def test_a_space_keeps_its_data_in_persistent_storage_if_it_has_any(tmp_path: Path) -> None:
+    assert find_persistent_storage({"SPACE_ID": "a/b"}, MOUNT) == MOUNT
+    assert find_persistent_storage({}, MOUNT) is None, "not a Space"
+    assert find_persistent_storage({"SPACE_ID": "a/b"}, tmp_path) is None, "a folder like all others"
+    assert find_persistent_storage({"SPACE_ID": "a/b"}, tmp_path / "none") is None
+
+
+def test_a_space_without_persistent_storage_loses_its_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = {"SPACE_ID": "a/b", "XDG_DATA_HOME": "/x"}
+    monkeypatch.setattr("playground.config.PERSISTENT", tmp_path / "none")
+    settings = Settings.read({}, space)
+    assert (settings.is_ephemeral, settings.data_dir) == (True, Path("/x/tandem"))
+    own = Settings.read({}, {**space, "TANDEM_DATA_DIR": "/bucket"})
+    assert (own.is_ephemeral, own.data_dir) == (False, Path("/bucket"))
+    assert not Settings.read({}, {"XDG_DATA_HOME": "/x"}).is_ephemeral
+    if MOUNT.is_mount():
+        monkeypatch.setattr("playground.config.PERSISTENT", MOUNT)
+        kept = Settings.read({}, space)
+        assert (kept.is_ephemeral, kept.data_dir) == (False, MOUNT)

@@ -71,24 +71,44 @@ NOT_RUN = {
     "python -m benchmarks.page_load": "takes minutes",
     "python -m benchmarks.load": "takes minutes",
     "python -m benchmarks.stops FOLDER --out FILE": "needs a model in the folder",
+    "python app.py --public --proxies 1 --allow-host tandem.example.org": (
+        "needs nginx; tests/deployment/test_nginx.py runs both"
+    ),
+    "python app.py --remote http://127.0.0.1:8000=base --adapter tuned=tuned --tokenizer "
+    "mistralai/Mistral-7B-v0.1": "needs vLLM and the network",
 }
 """Commands of the documents that this test does not run, and why. All others are run."""
 
-OF_CLIENTS = ("curl ", "lm_eval ")
-"""How commands of docs/api.md begin that need a server: tests/api/test_document.py runs those of curl, and
-tests/integration/test_lm_eval.py those of lm-eval."""
+FOREIGN = ("curl", "docker", "lm_eval", "ray", "sudo", "vllm", "vllm-router")
+"""Programs that are not run here. tests/deployment/test_serving.py checks what can be checked. Those of
+docs/api.md are run by tests/api/test_document.py (curl) and tests/integration/test_lm_eval.py."""
 
 OTHER_PROGRAMS = {
-    "--enable-lora": "vLLM",
-    "--lora-modules": "vLLM",
+    "--address": "ray",
     "--baseline": "benchmarks.page_load",
+    "--build": "docker compose",
+    "--build-arg": "docker",
+    "--distributed-executor-backend": "vLLM",
+    "--enable-lora": "vLLM",
+    "--enable-prefix-caching": "vLLM",
     "--examples": "models/pocket/recipe/ift.py",
+    "--gpus": "docker",
+    "--head": "ray",
+    "--lora-modules": "vLLM",
+    "--max-lora-rank": "vLLM",
+    "--max-model-len": "vLLM",
+    "--now": "systemctl",
     "--out": "benchmarks and models/pocket/recipe",
+    "--pipeline-parallel-size": "vLLM",
+    "--policy": "vllm-router",
     "--quick": "models/pocket/recipe",
     "--random-heads": "models/pocket/recipe/train.py",
     "--refine": "models/pocket/recipe/train.py",
+    "--served-model-name": "vLLM",
     "--speed": "benchmarks.pocket",
+    "--tensor-parallel-size": "vLLM",
     "--threads": "models/pocket/recipe/train.py",
+    "--worker-urls": "vllm-router",
 }
 """Options in the documents that are not Tandem's, and whose they are."""
 
@@ -131,6 +151,11 @@ COMMANDS = {
     command: fence for fence in FENCES if fence.language == "sh" for command in split_commands(fence.text)
 }
 """Every command, with the last block that has it."""
+
+
+def is_left_out(command: str) -> bool:
+    """Whether a command is not run here."""
+    return command in NOT_RUN or command.split()[0] in FOREIGN
 
 
 def expected_lines(fence: Fence) -> list[str]:
@@ -245,9 +270,7 @@ def serve(folder: Path, flags: list[str]) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "command", [each for each in COMMANDS if each not in NOT_RUN and not each.startswith(OF_CLIENTS)], ids=str
-)
+@pytest.mark.parametrize("command", [command for command in COMMANDS if not is_left_out(command)], ids=str)
 def test_a_command_runs(
     command: str, folder: Path, conversation: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -326,7 +349,9 @@ def options_of(command: typer.core.TyperCommand | typer.core.TyperGroup) -> set[
 def options_in(text: str) -> set[str]:
     """The long options that a text names in code."""
     blocks = [
-        each for each in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if not each.startswith(OF_CLIENTS)
+        each
+        for each in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+        if not each.startswith(("curl ", "lm_eval "))
     ]
     code = "\n".join([*re.findall(r"`([^`\n]+)`", text), *blocks])
     return set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", code))

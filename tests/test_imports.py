@@ -143,6 +143,7 @@ def imports(path: Path) -> set[str]:
 PLACES = {
     "bm25s": ["demonstrations/retrieval.py"],
     "openai": [
+        "engine/remote/chat.py",
         "engine/remote/connection.py",
         "engine/remote/discovery.py",
         "engine/remote/failures.py",
@@ -190,7 +191,7 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("package", ["torch", "peft", "bitsandbytes", "gguf"])
+@pytest.mark.parametrize("package", ["torch", "peft", "bitsandbytes", "gguf", "spaces"])
 def test_what_runs_models_is_imported_in_the_engine_only(package: str) -> None:
     users = {path for path in PLAYGROUND.rglob("*.py") if package in imports(path)}
     assert users - set((PLAYGROUND / "engine").rglob("*.py")) == set()

@@ -18,7 +18,8 @@ from playground.lanes.variant import parse_lanes
 from playground.session import Session
 from playground.start import open_session, read_cards
 from playground.terminal import print_error, print_text
-from playground.types import Answer, Conversation, InputError, Sampling, Status, Turn, to_json
+from playground.types import Conversation, InputError, Sampling, Status, Turn
+from playground.types.chat_json import chat_json
 from playground.words import count_things, format_number, format_seconds
 
 
@@ -157,44 +158,6 @@ def print_turn(turn: Turn) -> None:
         for note in reply.notes:
             print_text(f"    {note}")
         print_text()
-
-
-def chat_json(conversation: Conversation) -> dict[str, Any]:
-    """Return the document that `chat --json` prints."""
-    return {
-        "id": conversation.id,
-        "turns": [
-            {"user": turn.user, "answers": [answer_json(answer) for answer in turn.answers]}
-            for turn in conversation.turns
-        ],
-    }
-
-
-REPLY_KEYS = (
-    "raw_text",
-    "finish",
-    "error",
-    "prompt_tokens",
-    "cached_tokens",
-    "new_tokens",
-    "ttft",
-    "seconds",
-    "is_estimated",
-    "notes",
-)
-
-
-def answer_json(answer: Answer) -> dict[str, Any]:
-    """Return the JSON data for one lane's answer: the variant, the exact prompt, and the reply."""
-    request = answer.request
-    return {
-        "variant": answer.variant,
-        "adapter": request.prompt.adapter if request else None,
-        "prompt": request.prompt.text if request else None,
-        "left_out": to_json(request.left_out) if request else None,
-        "text": answer.text,
-        **{name: getattr(answer.reply, name) for name in REPLY_KEYS},
-    }
 
 
 def exit_if_unanswered(conversation: Conversation) -> None:

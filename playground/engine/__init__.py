@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import functools
 import gc
+import importlib.util
 from collections.abc import Generator, Mapping, Sequence
 from typing import Protocol
 
-from playground.config import Settings
+from playground.config import Settings, on_zero_gpu
 from playground.engine.hub import Report
 from playground.engine.hub.cache import has_token, measure_cached
 from playground.library import Library
@@ -81,7 +82,7 @@ def open_engine(settings: Settings, library: Library) -> Engine:
     """Open the engine for the given settings: servers, or a model on this machine, and chat models.
 
     A model is loaded in the background. Servers are asked what they serve; `CHECK_WAIT` limits how long this
-    function waits for them.
+    function waits for them. In a Space with ZeroGPU, only the answers are generated on a GPU.
     """
     from playground.engine.mixed import MixedEngine
 
@@ -106,6 +107,10 @@ def open_own_engine(settings: Settings, library: Library) -> Engine:
         engine = RemoteEngine(settings, library)
         engine.wait_until_checked(CHECK_WAIT)
         return engine
+    if on_zero_gpu() and importlib.util.find_spec("spaces") is not None:
+        from playground.engine.zero_gpu import ZeroGpuEngine
+
+        return ZeroGpuEngine(settings, library)
     from playground.engine.local import LocalEngine
 
     _exempt_libraries()

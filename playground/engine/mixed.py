@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import queue
 import threading
 from collections.abc import Generator, Mapping, Sequence
@@ -36,6 +37,8 @@ class MixedEngine:
         """The engine for all requests that are not for a chat model."""
         self._chat_models = chat_models
         self._keys = keys or {}
+        self.streams_together = getattr(own, "streams_together", False)
+        """Whether all lanes of a message share one stream; see `Streams`."""
 
     @classmethod
     def open(cls, own: Engine, settings: Settings) -> MixedEngine:
@@ -109,7 +112,9 @@ def _merge(
             events.put(None)
 
     for stream, rows in streams:
-        threading.Thread(target=pump, args=(stream, rows), daemon=True).start()
+        # The context contains the visitor's request, for an engine that depends on it.
+        context = contextvars.copy_context()
+        threading.Thread(target=context.run, args=(pump, stream, rows), daemon=True).start()
     running = len(streams)
     try:
         while running:

@@ -8,6 +8,10 @@ from typing import Literal
 Finish = Literal["stop", "length", "cancelled", "error", ""]
 
 
+CHAT_MODEL_AT = " served by "
+"""Between the name of a chat model and its host in `Reply.weights`."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reply:
     """The model's reply to one request, finished or in progress."""
@@ -32,7 +36,10 @@ class Reply:
     seconds: float | None = None
     """Time to last token, in seconds."""
     weights: str | None = None
-    """The weights actually used by the engine, which can differ from those requested."""
+    """The weights actually used by the engine, which can differ from those requested: the base and its
+    precision or server in parentheses, followed by `` + `` and an adapter if one was used, or the name of a
+    chat model, `CHAT_MODEL_AT` and its host.
+    """
     is_estimated: bool = False
     """Whether the numbers of tokens are estimated, because the engine does not know the tokens."""
     notes: tuple[str, ...] = ()

@@ -42,12 +42,14 @@ def words(request: Request) -> Script:
     return [*(f"{mark}-{n} " for n in range(40)), "\n", "```", "\n\n# Query:\n"]
 
 
-@pytest.fixture(params=["scripted", "local", "remote"])
+@pytest.fixture(params=["scripted", "local", "zero-gpu", "remote"])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     if request.param == "scripted":
         yield ScriptedEngine(words, delay=0.001)
     elif request.param == "local":
         yield request.getfixturevalue("tiny_engine")
+    elif request.param == "zero-gpu":
+        yield request.getfixturevalue("tiny_zero_gpu_engine")
     else:
         with ExitStack() as stack:
             yield open_remote(stack)

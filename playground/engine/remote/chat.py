@@ -26,6 +26,7 @@ from playground.servers.errors import read_error
 from playground.servers.refusals import REFUSING, find_refusal
 from playground.templates.thinking import CLOSING, OPENING
 from playground.types import ChatModel, Event, Finish, InputError, OutsideError, Request
+from playground.types.replies import CHAT_MODEL_AT
 
 if TYPE_CHECKING:
     import openai
@@ -86,7 +87,7 @@ class ChatModels:
             client = open_client(model.server, key, self._silence)
             kind = await self._recognise(client, model.server)
             row.started = time.monotonic()
-            row.weights = f"{model.name} at {urlsplit(model.server).netloc}"
+            row.weights = f"{model.name}{CHAT_MODEL_AT}{urlsplit(model.server).netloc}"
             row.end(await self._stream(client, kind, row, model, target))
         except asyncio.CancelledError:
             row.end("cancelled")
@@ -230,7 +231,7 @@ async def _feed(client: openai.AsyncOpenAI, body: dict[str, Any], row: Row, targ
             if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
                 continue
             if isinstance(event.get("model"), str):
-                row.weights = f"{event['model']} at {urlsplit(target.address).netloc}"
+                row.weights = f"{event['model']}{CHAT_MODEL_AT}{urlsplit(target.address).netloc}"
             text = thinking.read(choices[0].get("delta"))
             if text:
                 row.new_tokens += 1  # the usage corrects it at the end

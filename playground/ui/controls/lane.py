@@ -250,7 +250,7 @@ class Lane:
         return html_prompt.render_meter(
             asked.prompt,
             asked.tokens,
-            status.context,
+            status.context if asked.prompt.chat_model is None else None,
             room,
             asked.left_out,
             names,

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from playground.lanes.letters import lane_letter
 from playground.lanes.summary import Setting
 from playground.types import Reply, Sampling, Status
+from playground.types.replies import CHAT_MODEL_AT
 from playground.ui.html import glossary
 from playground.ui.html.text import reveal, reveal_plain
 from playground.words import count_things, format_large, format_number, format_rate, format_seconds
@@ -155,8 +156,9 @@ def _weights(reply: Reply) -> str:
     """Render the label for the weights used to generate an answer."""
     if reply.weights is None:
         return ""
+    model, on_server, _ = reply.weights.partition(CHAT_MODEL_AT)
     _, adapter, name = reply.weights.partition(" + ")
-    mark = f"base + {name}" if adapter else "base"
+    mark = model if on_server else f"base + {name}" if adapter else "base"
     return f'<span class="weights" title="Weights used: {reveal_plain(reply.weights)}">{_html(mark)}</span>'
 
 

@@ -35,6 +35,7 @@ from playground.ui.page.composer import Composer
 from playground.ui.page.controller import Controller
 from playground.ui.page.conversation import ConversationView
 from playground.ui.page.decoding import Decoding
+from playground.ui.page.download import Download
 from playground.ui.page.events import PageEvents
 from playground.ui.page.examples import ExampleRow
 from playground.ui.page.inputs import PageInputs
@@ -74,8 +75,8 @@ def build_page(session: Session, settings: Settings) -> gr.Blocks:
         analytics_enabled=False,
         delete_cache=(3600, 3600),
     ) as blocks:
-        blocks.read_status = session.status
         blocks.api = Api(session, gate, settings.api_key) if settings.api else None
+        blocks.read_status, blocks.count_answers = session.status, session.count_answers
         Page(controller, settings).connect(blocks)
     catalog = controller.catalog
     catalog.warm([catalog.default_lane(lane) for lane in range(PageState.lanes)])
@@ -124,6 +125,7 @@ class Page:
         composer, conversation = self.composer, self.conversation
         self.hidden_lanes = gr.HTML("", visible=False, elem_id="hidden-lanes", elem_classes="above")
         self.setup_undo = self.arrangement.compose_undo()
+        self.download = Download(self.controller, self.settings.is_ephemeral)
         self.tour_row = TourRow()
         self.examples = ExampleRow(self.controller.session.library.base)
         self.probe_row = ProbeRow(self.controller)
@@ -135,6 +137,7 @@ class Page:
             composer.compose_replay()
             self.differences = small_button("Differences", "differences")
             self.unmark = small_button("Hide differences", "unmark", visible=False)
+            self.download.compose()
         with gr.Row(visible=False, elem_id="editing", elem_classes="above") as editing:
             conversation.compose_editing()
         with gr.Row(elem_id="composer", equal_height=False):
@@ -225,6 +228,7 @@ class Page:
             prompt_dialog=self.prompt_dialog,
             after=self.after,
         )
+        self.download.connect(events)
         self.composer.connect(events, stream, self.lanes, self.examples, replays=[self.setup_undo.replay])
         player = ProbePlayer(self.controller, self.probe_row, self.probes_dialog, self.conversation, stream)
         player.connect(events)

@@ -6,6 +6,7 @@ owner that opens the conversation while the run lasts, for example after a reloa
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
 import time
@@ -58,9 +59,12 @@ class Run:
     def start(self, generate: Generate, on_end: Callable[[], None]) -> None:
         """Run `generate` in a new thread, then call `on_end`.
 
-        The thread is a daemon, so that an engine that hangs does not keep the program from exiting.
+        The thread is a daemon, so that an engine that hangs does not keep the program from exiting. It runs
+        in the context of the caller, which contains the visitor's request.
         """
-        threading.Thread(target=self._generate, args=(generate, on_end), daemon=True).start()
+        context = contextvars.copy_context()
+        arguments = (self._generate, generate, on_end)
+        threading.Thread(target=context.run, args=arguments, daemon=True).start()
 
     def _generate(self, generate: Generate, on_end: Callable[[], None]) -> None:
         try:

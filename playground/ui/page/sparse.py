@@ -28,6 +28,8 @@ class SparseBlocks(gr.Blocks):
     """Function that returns the model's status, shown until the browser has built the page."""
     api: Api | None = None
     """The API served beside the page, or None if it is off."""
+    count_answers: Callable[[], tuple[int, int]] | None = None
+    """Function that returns how many answers are being generated and how many wait, for `/healthz`."""
 
     async def postprocess_data(
         self, block_fn: BlockFunction, predictions: list[Any] | dict[Any, Any], state: SessionState | None

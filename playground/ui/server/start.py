@@ -20,6 +20,7 @@ from playground.ui.server import fonts, middleware, network
 from playground.ui.server.api_mount import ApiMount
 from playground.ui.server.faults import Faults, OnceAMinute, OneLineFaults, QuietTraceback
 from playground.ui.server.first_paint import FirstPaint
+from playground.ui.server.health import Health
 from playground.ui.server.logins import FewLogins, NeedsLogin
 from playground.ui.server.page_state import LeanStates
 from playground.ui.server.payloads import CheckedPayloads, EventInputs, Input, Kind
@@ -130,6 +131,13 @@ def layers(settings: Settings, blocks: gr.Blocks | None = None) -> list[Middlewa
         Middleware(middleware.SecureHeaders, framed_by=SPACES if space else "'self'"),
         Middleware(OneLineFaults, faults=faults),
         Middleware(network.TrustedForwards, proxies=settings.proxies),
+        # Before the checks of host names and passwords, because probes have neither.
+        Middleware(
+            Health,
+            read_status=getattr(blocks, "read_status", None),
+            count_answers=getattr(blocks, "count_answers", None),
+            limit=settings.limits.queue,
+        ),
     ]
     if not space:  # a Space is only reachable through its own proxy and host name
         local = settings.host in LOOPBACK

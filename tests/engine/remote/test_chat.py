@@ -84,7 +84,7 @@ def test_the_messages_are_those_of_the_prompt(serve: Serve, chat: ChatModels) ->
     ]
     assert [part.kind for part in prompt.parts] == ["instruction", "history", "history", "message"]
     assert prompt.parts[-1].end == len(prompt.text)
-    assert reply.weights == f"served-model at 127.0.0.1:{server.server_port}"
+    assert reply.weights == f"served-model served by 127.0.0.1:{server.server_port}"
 
 
 def test_reasoning_can_stay_in_the_history() -> None:

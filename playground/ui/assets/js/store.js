@@ -2,10 +2,10 @@
 // generated, and run once per frame.
 (() => {
   window.tandemCopy = (text) => navigator.clipboard?.writeText(text);
-  window.tandemDownload = (text) => {
+  window.tandemDownload = (text, name = "prompt.txt") => {
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
-    link.download = "prompt.txt";
+    link.download = name;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   };
