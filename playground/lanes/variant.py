@@ -139,7 +139,9 @@ def _find_class(name: str, options: dict[str, str], shelf: LaneShelf) -> Aligner
     tables = (shelf.adapters, shelf.other_adapters, shelf.not_served, shelf.pending, shelf.refused)
     if not any(name in table for table in tables):
         known = {*named, *shelf.adapters} - {
-            kind for kind, found in named.items() if found.lane.alias not in ("", kind)
+            kind
+            for kind, found in named.items()
+            if found.lane.alias not in ("", kind) or found.lane.chat_model
         }
         raise UnknownLaneError(f"There is no lane {name!r}: choose one of {', '.join(sorted(known))}.")
     if "adapter" in options:

@@ -18,6 +18,7 @@ from playground.ui.dialogs.dialog import Dialog
 from playground.ui.dialogs.judge_form import KEY_LIMIT, SERVER_LIMIT
 from playground.ui.page.controller import Controller
 from playground.ui.page.events import PageEvents
+from playground.ui.page.lanes import Lanes
 from playground.ui.page.state import PageState
 from playground.words import format_number
 
@@ -33,13 +34,8 @@ SET = "Use in this lane"
 class ChatModelDialog(Dialog):
     """Dialog with the model, server, system message and API key of one lane."""
 
-    def __init__(self, controller: Controller, lanes: list[Lane]) -> None:
-        """Create the hidden dialog.
-
-        Args:
-            controller: the page's controller.
-            lanes: the lanes whose choice of `CHAT_MODEL` opens the dialog.
-        """
+    def __init__(self, controller: Controller, lanes: Lanes) -> None:
+        """Create the hidden dialog. Choosing `CHAT_MODEL` in the list of a lane opens it."""
         self.controller, self._lanes = controller, lanes
         super().__init__("chat-model", "Chat model", size="small")
 
@@ -47,7 +43,7 @@ class ChatModelDialog(Dialog):
         with gr.Column(elem_classes="dialog-body"):
             gr.HTML(f'<p class="why">{WHY}</p>')
             self.lane = gr.Radio(
-                [(lane_letter(lane.number), lane.number) for lane in self._lanes],
+                [(lane_letter(lane.number), lane.number) for lane in self._lanes.columns],
                 value=0,
                 label="Lane",
                 elem_id="chat-model-lane",
@@ -95,36 +91,32 @@ class ChatModelDialog(Dialog):
         """The components updated by the dialog's handlers."""
         return [self.frame, self.lane, self.key]
 
-    def connect(self, events: PageEvents) -> Any:
-        """Connect the dialog's events, and return the event after which lanes have to be drawn again."""
-        picks = {lane.preset.input: self.on_pick(lane) for lane in self._lanes}
-        events.on_each(picks, self.outputs)
-        changed = [part for lane in self._lanes for part in (*lane.controls, *lane.dependent)]
-        outputs = list(dict.fromkeys([*self.outputs, *changed]))
-        return events.on(self.set.click, self.on_set, outputs, also=self.fields)
+    def connect(self, events: PageEvents) -> None:
+        """Connect the button that puts the model into a lane."""
+        parts = [
+            part for lane in self._lanes.columns for part in (*lane.controls, *lane.dependent, lane.live)
+        ]
+        outputs = list(dict.fromkeys([*self.outputs, *parts, *self._lanes.meters]))
+        events.on(self.set.click, self.on_set, outputs, also=self.fields)
 
-    def on_pick(self, lane: Lane) -> Any:
-        """Return the handler for a lane's list, which opens the dialog if a chat model is chosen."""
-
-        def handler(state: PageState, values: Values) -> Updates:
-            if values[lane.preset] != CHAT_MODEL:
-                return {self.lane: gr.skip()}
-            return self.show({self.lane: lane.number})
-
-        return handler
+    def draw_choice(self, lane: Lane, values: Values) -> Updates:
+        """Return UI updates that open the dialog if a chat model has been chosen in a lane's list."""
+        if values[lane.preset] != CHAT_MODEL:
+            return {}
+        return self.show({self.lane: lane.number})
 
     def on_set(self, state: PageState, values: Values) -> Updates:
         """Put the chat model into the lane, and keep its key for this session."""
 
         def act() -> Updates:
             number, model, server, system, key = (values[field] for field in self.fields)
-            if not isinstance(number, int) or not 0 <= number < len(self._lanes):
+            if not isinstance(number, int) or not 0 <= number < len(self._lanes.columns):
                 raise InputError("Choose the lane for the chat model.")
-            lane = self._lanes[number]
+            lane = self._lanes.columns[number]
             spec = self._write_spec(str(model or ""), str(server or ""), str(system or ""))
             self.controller.catalog.variant(spec, state)
             self._keep_key(state, key, str(server or ""))
-            return {**self.hide(), self.key: "", **lane.set_to(state, spec)}
+            return {**self.hide(), self.key: "", **self._lanes.apply(state, lane, spec, values)}
 
         return self.attempt(act)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -13,13 +13,16 @@ from playground.lanes.recipe import Recipe
 from playground.lanes.summary import summarize_lanes
 from playground.types import InputError, Variant
 from playground.ui.controls.events import HIDDEN, Updates, Values
-from playground.ui.controls.lane import Lane
+from playground.ui.controls.lane import CONTROLS, EMPTY, Lane
 from playground.ui.controls.toast import attempt
 from playground.ui.html import labels as html_labels
 from playground.ui.page.controller import Controller
 from playground.ui.page.events import PageEvents
 from playground.ui.page.inputs import PageInputs, lane_values
 from playground.ui.page.state import LANES, PageState
+
+if TYPE_CHECKING:
+    from playground.ui.dialogs.chat_model import ChatModelDialog
 
 LOADED = "loaded"
 """Reason to redraw all lanes: the load event has been handled."""
@@ -60,12 +63,17 @@ class Lanes:
         """Components that show the conversation's turns."""
         return [part for lane in self.columns for part in (lane.past, lane.live)]
 
-    def connect(self, events: PageEvents) -> None:
-        """Connect the controls."""
+    def connect(self, events: PageEvents, chat_model: ChatModelDialog) -> None:
+        """Connect the controls.
+
+        Args:
+            chat_model: dialog that asks for the chat model of a lane.
+        """
         self.inputs: PageInputs = events.inputs
+        self._chat_model = chat_model
         events.on(self.count_draft.click, self.on_draft, self.meters, trigger_mode="always_last")
         for lane in self.columns:
-            outputs = [*lane.dependent, lane.demonstrations.k, lane.live, *self.meters]
+            outputs = [*lane.dependent, lane.demonstrations.k, lane.live, *self.meters, *chat_model.outputs]
             demos, variables = lane.demonstrations.demos, lane.chat_format.variables
             # Incomplete template variables cannot be parsed, so that field is read only when it loses focus.
             changes = [
@@ -86,7 +94,8 @@ class Lanes:
         def handler(state: PageState, values: Values) -> Updates:
             def act() -> Updates:
                 self._note_drawn(state, lane)
-                return {**self._draw_lane(state, lane, values), **self.draw_meters(state, values)}
+                updates = {**self._draw_lane(state, lane, values), **self.draw_meters(state, values)}
+                return updates | self._chat_model.draw_choice(lane, values)
 
             return attempt(act, lane.meter)
 
@@ -255,6 +264,19 @@ class Lanes:
         The meter is emptied, as in `set_to`.
         """
         return {**lane.set_to(state, spec), lane.live: lane.placeholder(spec, state), lane.meter: ""}
+
+    def apply(self, state: PageState, lane: Lane, spec: str, values: Values) -> Updates:
+        """Return UI updates that set a lane's controls to match a spec, and draw what depends on them.
+
+        Args:
+            values: values of the controls before the change.
+        """
+        recipe = Recipe.of(spec)
+        own = [getattr(recipe, name) or EMPTY.get(name, "") for name in CONTROLS]
+        own[CONTROLS.index("k")] = recipe.k or 0
+        after = {**values, **dict(zip(lane.controls, own, strict=True))}
+        drawn = {**self._draw_lane(state, lane, after), **self.draw_meters(state, after)}
+        return drawn | lane.set_to(state, spec)
 
     def refresh_choices(self, state: PageState) -> Updates:
         """Return UI updates that refresh the lists of choices, keeping the current selections."""

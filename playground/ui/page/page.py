@@ -161,7 +161,7 @@ class Page:
         self.probes_dialog = ProbesDialog(controller, settings.public)
         self.scores_dialog = ScoresDialog(controller.session, controller, settings.public)
         self.judge = JudgeDialog(controller, settings, self.judge_row)
-        self.chat_model = ChatModelDialog(controller, self.lanes.columns)
+        self.chat_model = ChatModelDialog(controller, self.lanes)
         self.shortcuts = HtmlDialog("shortcuts", "Help", shortcuts.ON_CLICK)
 
     def _compose_model_dialog(self) -> ModelDialog:
@@ -238,7 +238,7 @@ class Page:
         tour.connect(events, stream, self.examples.tour, self.shortcuts)
         stream.connect()
         self.arrangement.connect(events, self.lanes, self.conversation)
-        self.lanes.connect(events)
+        self.lanes.connect(events, self.chat_model)
         self.decoding.connect(events, self.setup_undo)
         Resets(self.controller, self.setup_undo).connect(
             events,
@@ -257,7 +257,7 @@ class Page:
         self.prompt_dialog.connect(lanes, self.composer.box, inputs.read, events.on, events.on_each)
         for used in self.demonstration_editor.connect(lanes, state, events):
             events.on(used.then, self.lanes.on_controls)
-        events.on(self.chat_model.connect(events).then, self.lanes.on_controls)
+        self.chat_model.connect(events)
         self.compare.connect(self.differences, self.unmark, state, draw_marks, self.lanes.turns)
         self.probes_dialog.connect(self.topbar.probes)
         self.votes.connect(state, draw_marks, self.lanes.turns)
