@@ -60,6 +60,9 @@ NOT_RUN = {
     'python -m playground chat "What is the capital of France?" --lane qa --lane qa:colon=. --lane urial': (
         "needs the example of CONTRIBUTING.md; tests/aligners/test_new_aligner.py runs it"
     ),
+    'python -m playground chat "What is dusk?" --lane urial --lane gpt-4o@https://api.openai.com/v1': (
+        "needs the network; tests/engine/remote/test_chat.py has a server"
+    ),
     "python -m playground fetch urial": "needs the network; tests/published/test_fetch.py has a server",
     "python -m playground judge ID --judge gpt-4o --rubric pairwise": "needs a judge's server",
     "python -m playground judge ID --judge gpt-4o --judge llama@http://127.0.0.1:8000/v1 --rubric pairwise": (

@@ -61,7 +61,7 @@ def doctor(
 
 def wait_until_loaded(session: Session) -> Status:
     """Block until the engine is ready. Raises OutsideError if loading fails."""
-    while (status := session.status()).state == "loading":
+    while (status := session.status()).state == "loading" or status.is_checking:
         time.sleep(0.05)
     if status.state == "failed":
         raise OutsideError(status.note)

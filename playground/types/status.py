@@ -56,6 +56,8 @@ class Status:
     """The servers that generate the answers, for display; None for a model on this machine."""
     gaps: tuple[str, ...] = ()
     """What the server lacks compared with a model on this machine, one phrase each."""
+    is_checking: bool = False
+    """Whether a check is running after which `warnings` can change."""
     is_retrying: bool = False
     """Whether the engine has failed but keeps trying, so that it can become ready on its own."""
     plain: str | None = None

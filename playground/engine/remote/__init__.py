@@ -53,13 +53,20 @@ class RemoteEngine:
     the status is "loading" or "failed"; attempts to reach them continue.
     """
 
-    def __init__(self, settings: Settings, library: Library, silence: float = SILENCE) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        library: Library,
+        silence: float = SILENCE,
+        checks_isolation: bool = True,
+    ) -> None:
         """
         Args:
             silence: seconds without data from a server after which an answer fails.
+            checks_isolation: whether to check that adapters leave the base model of a server unchanged.
         """
         self._loop = LoopThread()
-        self._connection = Connection(settings, library, silence)
+        self._connection = Connection(settings, library, silence, checks_isolation)
         self._loop.start(self._connection.keep_connected())
 
     # --- Called from any thread -------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import threading
 from collections.abc import Sequence
@@ -12,9 +13,10 @@ from playground.config import Settings
 from playground.engine.remote import catalog, discovery, kinds
 from playground.engine.remote.catalog import ServedAdapter
 from playground.engine.remote.discovery import Server
-from playground.engine.remote.failures import Target, explain
+from playground.engine.remote.failures import ServerError, Target, explain
+from playground.engine.remote.isolation import find_interference
 from playground.engine.remote.tokens import PromptTokens, open_tokens
-from playground.engine.remote.transport import open_client
+from playground.engine.remote.transport import StreamDamagedError, open_client
 from playground.library import Library
 from playground.types import InputError, OutsideError, Status
 
@@ -28,11 +30,13 @@ RETRY_FIRST, RETRY_LAST = 1.0, 30.0
 class Connection:
     """The servers of one engine. Unless they say otherwise, its methods belong to the event loop's thread."""
 
-    def __init__(self, settings: Settings, library: Library, silence: float) -> None:
+    def __init__(self, settings: Settings, library: Library, silence: float, checks_isolation: bool) -> None:
         """
         Args:
             silence: seconds without data from a server after which an answer fails.
+            checks_isolation: whether to check that adapters leave the base model of a server unchanged.
         """
+        self._checks_isolation = checks_isolation
         self._settings = settings
         self._library = library
         self._silence = silence
@@ -46,12 +50,43 @@ class Connection:
         self._clients: dict[str, openai.AsyncOpenAI] = {}
         self._lock = asyncio.Lock()
 
+    async def _check_isolation(self) -> None:
+        """Warn in the status if an adapter changes the base model of its server.
+
+        Nothing is said if the check itself fails, because the lanes will report what is wrong.
+        """
+        import openai
+
+        warning = None
+        for server, model in self._list_checked():
+            with contextlib.suppress(openai.APIError, ServerError, StreamDamagedError, TimeoutError):
+                target = self.target(server.address, model)
+                warning = await find_interference(self.client(server.address), server, model, target)
+            if warning is not None:
+                break
+        warnings = () if warning is None else (warning,)
+        self.status = dataclasses.replace(self.status, warnings=warnings, is_checking=False)
+
+    def _list_checked(self) -> list[tuple[Server, str]]:
+        """Return the adapters that could change the base model, as (server, name on the server) pairs."""
+        found = [(served.server, served.model) for served in self._adapters.values()]
+        return [
+            (server, model)
+            for server, model in found
+            if self._checks_isolation
+            and server is not None
+            and server.kind.scores_prompts
+            and any(listed.id == model and listed.parent for listed in server.models)
+        ]
+
     async def keep_connected(self) -> None:
         """Reach the servers and, as long as they cannot be used, try again. Runs until it is cancelled."""
         pause = RETRY_FIRST
         try:
             while True:
                 await self.connect()
+                if self.status.is_checking:
+                    await self._check_isolation()
                 pause = RETRY_FIRST if self.status.state == "ready" else min(2 * pause, RETRY_LAST)
                 await asyncio.sleep(pause)
         finally:
@@ -131,6 +166,7 @@ class Connection:
             server=", ".join(server.label for server in servers),
             context=min(contexts, default=None),
             adapters=tuple(adapter.status for adapter in adapters.values()),
+            is_checking=bool(self._list_checked()),
             gaps=kinds.list_gaps(first.kind, self._tokens[first.address].is_exact),
         )
 

@@ -38,11 +38,17 @@ def connect() -> Iterator[Connect]:
     with ExitStack() as stack:
 
         def open_one(
-            *servers: CompletionsServer | str, silence: float = 60.0, wait: bool = True, **flags: Any
+            *servers: CompletionsServer | str,
+            silence: float = 60.0,
+            wait: bool = True,
+            checks_isolation: bool = False,
+            **flags: Any,
         ) -> RemoteEngine:
             remotes = [each if isinstance(each, str) else each.url for each in servers]
             settings = Settings.read({"remotes": remotes, **flags}, flags.pop("environ", {}))
-            engine = RemoteEngine(settings, Library.open(settings.base), silence=silence)
+            engine = RemoteEngine(
+                settings, Library.open(settings.base), silence=silence, checks_isolation=checks_isolation
+            )
             stack.callback(engine.close)
             if wait:
                 engine.wait_until_checked(20)
