@@ -99,6 +99,7 @@ OTHER_PROGRAMS = {
     "--head": "ray",
     "--lora-modules": "vLLM",
     "--max-lora-rank": "vLLM",
+    "--max-loras": "vLLM",
     "--max-model-len": "vLLM",
     "--now": "systemctl",
     "--out": "benchmarks and models/pocket/recipe",

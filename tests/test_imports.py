@@ -147,6 +147,7 @@ PLACES = {
         "engine/remote/connection.py",
         "engine/remote/discovery.py",
         "engine/remote/failures.py",
+        "engine/remote/isolation.py",
         "engine/remote/rows.py",
         "engine/remote/tokens.py",
         "engine/remote/transport.py",

@@ -53,7 +53,7 @@ class Connection:
     async def _check_isolation(self) -> None:
         """Warn in the status if an adapter changes the base model of its server.
 
-        Nothing is said if the check itself fails, because the lanes will report what is wrong.
+        If the check itself fails, there is no warning, because the lanes will report what is wrong.
         """
         import openai
 
