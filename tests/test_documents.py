@@ -94,6 +94,7 @@ OTHER_PROGRAMS = {
     "--distributed-executor-backend": "vLLM",
     "--enable-lora": "vLLM",
     "--enable-prefix-caching": "vLLM",
+    "--enable-prompt-tokens-details": "vLLM",
     "--examples": "models/pocket/recipe/ift.py",
     "--gpus": "docker",
     "--head": "ray",

@@ -68,7 +68,7 @@ def wait_until_loaded(session: Session) -> Status:
     return status
 
 
-HIDDEN_IF_NONE = ("server", "device", "precision", "parameters", "prefix_store_bytes")
+HIDDEN_IF_NONE = ("server", "server_tokens", "device", "precision", "parameters", "prefix_store_bytes")
 """Keys of the report that apply either to a server or to a model on this machine."""
 LOCAL = ("plain_path", "ends", "layers")
 """Keys of the report that do not apply to a server."""
@@ -104,6 +104,7 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
         "device": status.device,
         "server": status.server,
         "server_lacks": list(status.gaps),
+        "server_tokens": status.tokens or None,
         "precision": status.precision,
         "layers": dict(status.layers),
         "parameters": status.parameters,

@@ -54,6 +54,8 @@ class Status:
     adapters: tuple[AdapterStatus, ...] = ()
     server: str | None = None
     """The servers that generate the answers, for display; None for a model on this machine."""
+    tokens: str = ""
+    """Where the tokens of a server's prompts are known from, as a phrase; "" for a model on this machine."""
     gaps: tuple[str, ...] = ()
     """What the server lacks compared with a model on this machine, one phrase each."""
     is_checking: bool = False

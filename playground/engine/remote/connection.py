@@ -167,6 +167,7 @@ class Connection:
             context=min(contexts, default=None),
             adapters=tuple(adapter.status for adapter in adapters.values()),
             is_checking=bool(self._list_checked()),
+            tokens=self._tokens[first.address].describe(),
             gaps=kinds.list_gaps(first.kind, self._tokens[first.address].is_exact),
         )
 

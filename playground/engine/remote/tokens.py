@@ -63,6 +63,14 @@ class PromptTokens:
         """Whether tokens are known exactly, rather than estimated."""
         return self.tokenizer is not None or bool(self.server.kind.tokenizes)
 
+    def describe(self) -> str:
+        """Describe where the tokens of prompts are known from."""
+        if self.tokenizer is not None:
+            return "the tokenizer on this machine, which equals the server's on a test text"
+        if self.server.kind.tokenizes:
+            return "the server"
+        return "estimates, because the server does not tokenise text"
+
     async def tokenize(self, prompt: Prompt) -> list[Token] | None:
         """Return the tokens that the server reads for a prompt, or None if they cannot be determined.
 

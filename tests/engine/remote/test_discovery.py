@@ -260,6 +260,8 @@ def test_the_environment_names_servers_and_the_key() -> None:
 
 
 def test_tokens_come_from_the_server(serve: Serve, connect: Connect) -> None:
-    tokens = connect(serve(hello)).tokens(Prompt(text="Hi there"))
+    engine = connect(serve(hello))
+    assert engine.status().tokens == "the server"
+    tokens = engine.tokens(Prompt(text="Hi there"))
     assert tokens is not None
     assert [(token.piece, token.start) for token in tokens] == [("<s>", None), ("Hi", 0), ("\u2581there", 2)]
