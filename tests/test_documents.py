@@ -53,6 +53,8 @@ NOT_RUN = {
     "vllm serve models/pocket --enable-lora --lora-modules pocket-ift=adapters/pocket-ift": (
         "tests/integration/test_vllm_engine.py starts vLLM"
     ),
+    "transformers serve models/pocket": "another program, in tests/integration/test_transformers_serve.py",
+    "python app.py --remote http://127.0.0.1:8000=models/pocket": "needs transformers serve, as in its test",
     "python app.py --remote http://127.0.0.1:8000": "needs a server; tests/integration/test_vllm_engine.py",
     "python -m playground prompt --lane qa --messages messages.json": (
         "needs the example of CONTRIBUTING.md; tests/aligners/test_new_aligner.py runs it"
@@ -79,6 +81,7 @@ OF_CLIENTS = ("curl ", "lm_eval ")
 tests/integration/test_lm_eval.py those of lm-eval."""
 
 OTHER_PROGRAMS = {
+    "--continuous-batching": "transformers serve",
     "--enable-lora": "vLLM",
     "--lora-modules": "vLLM",
     "--baseline": "benchmarks.page_load",
