@@ -268,6 +268,11 @@ class Library:
             return self.adapters[name]
         if name in self.other_adapters:
             made_for = self.other_adapters[name].base_model
+            if not self.base:
+                raise InputError(
+                    f"Adapter {name!r} cannot be used until the server has said which base model it serves: "
+                    "try again when it is ready."
+                )
             raise InputError(
                 f"Adapter {name!r} was made for base {made_for!r}, not for {self.base!r}: restart "
                 f"with --base {made_for}, or choose another adapter."

@@ -246,7 +246,7 @@ def list_gaps(kind: ServerKind, is_exact: bool) -> tuple[str, ...]:
         is_exact: whether the tokens of prompts are known.
     """
     gaps = [f"{label} is ignored" for name, label in LABELS.items() if name not in kind.fields]
-    gaps.append("penalty_scope=answer is refused")
+    gaps.append("a repetition penalty on the answer alone is refused")
     if not is_exact:
         gaps.append("token counts are estimated")
     if kind.answers_in_turn:
