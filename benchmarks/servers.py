@@ -28,6 +28,14 @@ PATIENCE = 15
 """Seconds that a server may take to end before it is killed."""
 
 
+def find_port() -> int:
+    """Return a port on this machine that is free at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 class ModelServer:
     """A server in a process group of its own. It is ready once it has been created.
 
@@ -37,17 +45,22 @@ class ModelServer:
         log: the file for what it prints.
         environment: variables that are added to this process's own.
         health: path that is answered with 200 when the server is ready.
+        port: the port; a free one if None.
 
     Raises:
         RuntimeError: the server did not start.
     """
 
     def __init__(
-        self, command: list[str], name: str, log: Path, environment: Mapping[str, str], health: str
+        self,
+        command: list[str],
+        name: str,
+        log: Path,
+        environment: Mapping[str, str],
+        health: str,
+        port: int | None = None,
     ) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = find_port() if port is None else port
         self.root_url = f"http://127.0.0.1:{port}"
         self.url = f"{self.root_url}/v1"
         self.name = name
@@ -99,9 +112,12 @@ class VLLM(ModelServer):
         log: the file for what it prints.
         flags: more of its own flags.
         threads: number of threads of the model.
+        port: the port; a free one if None.
     """
 
-    def __init__(self, model: Path, name: str, log: Path, *flags: str, threads: int = 1) -> None:
+    def __init__(
+        self, model: Path, name: str, log: Path, *flags: str, threads: int = 1, port: int | None = None
+    ) -> None:
         # The package has another name than vLLM's own, which its `vllm` command does not find.
         command = [str(VLLM_PYTHON), "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)]
         command += ["--served-model-name", name, "--dtype", "float32", "--enforce-eager"]
@@ -112,7 +128,7 @@ class VLLM(ModelServer):
             "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # bound threads would wait for those of other programs
             "OMP_NUM_THREADS": str(threads),
         }
-        super().__init__(command, name, log, environment, "/v1/models")
+        super().__init__(command, name, log, environment, "/v1/models", port)
 
 
 class TransformersServe(ModelServer):
