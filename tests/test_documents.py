@@ -53,6 +53,8 @@ NOT_RUN = {
     "vllm serve models/pocket --enable-lora --lora-modules pocket-ift=adapters/pocket-ift": (
         "tests/integration/test_vllm_engine.py starts vLLM"
     ),
+    "transformers serve models/pocket": "another program, in tests/integration/test_transformers_serve.py",
+    "python app.py --remote http://127.0.0.1:8000=models/pocket": "needs transformers serve, as in its test",
     "python app.py --remote http://127.0.0.1:8000": "needs a server; tests/integration/test_vllm_engine.py",
     "python -m playground prompt --lane qa --messages messages.json": (
         "needs the example of CONTRIBUTING.md; tests/aligners/test_new_aligner.py runs it"
@@ -82,12 +84,13 @@ NOT_RUN = {
 }
 """Commands of the documents that this test does not run, and why. All others are run."""
 
-FOREIGN = ("curl", "docker", "lm_eval", "ray", "sudo", "vllm", "vllm-router")
+FOREIGN = ("curl", "docker", "lm_eval", "ray", "sudo", "transformers", "vllm", "vllm-router")
 """Programs that are not run here. tests/deployment/test_serving.py checks what can be checked. Those of
 docs/api.md are run by tests/api/test_document.py (curl) and tests/integration/test_lm_eval.py."""
 
 OTHER_PROGRAMS = {
     "--address": "ray",
+    "--continuous-batching": "transformers serve",
     "--baseline": "benchmarks.page_load",
     "--build": "docker compose",
     "--build-arg": "docker",

@@ -268,10 +268,7 @@ class Library:
             return self.adapters[name]
         if name in self.other_adapters:
             made_for = self.other_adapters[name].base_model
-            raise InputError(
-                f"Adapter {name!r} was made for base {made_for!r}, not for {self.base!r}: restart "
-                f"with --base {made_for}, or choose another adapter."
-            )
+            raise InputError(_explain_base(name, made_for, self.base))
         if name in self.refused:
             raise InputError(self.refused[name])
         if name in self.not_served:
@@ -347,3 +344,16 @@ def _local_source(base: str, root: Path) -> Source | None:
     except InputError:
         return None
     return source if source.folder is not None else None
+
+
+def _explain_base(name: str, made_for: str, base: str) -> str:
+    """Explain why an adapter made for one base model cannot be used with another, or with an unknown one."""
+    if not base:
+        return (
+            f"Adapter {name!r} cannot be used until the server has said which base model it serves: try "
+            "again when it is ready."
+        )
+    return (
+        f"Adapter {name!r} was made for base {made_for!r}, not for {base!r}: restart with --base {made_for}, "
+        "or choose another adapter."
+    )

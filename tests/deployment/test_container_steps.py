@@ -18,7 +18,7 @@ TRIAL = 'id -un; python -m playground chat "What is the capital of France?" --la
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not CAN_BUILD, reason="needs root and debootstrap, which scripts/debian.sh installs")
+@pytest.mark.skipif(not CAN_BUILD, reason="needs root and debootstrap, which `make test-container` installs")
 def test_the_steps_of_the_dockerfile_give_a_healthy_container(tmp_path: Path) -> None:
     wheels = tmp_path / "wheels"
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmarks import servers
 from benchmarks.sizing import Assumptions, render, report, simulate
 from scripts.container import parse
 from tests.helpers.checked import there
 from tests.helpers.paths import ROOT
-from tests.integration import vllm_server
 from tests.test_documents import FOREIGN, OTHER_PROGRAMS, read_fences, server, split_commands
 
 SERVING = ROOT / "docs" / "serving.md"
@@ -87,9 +87,9 @@ def test_the_text_states_the_assumptions_of_the_simulation() -> None:
 
 @functools.cache
 def vllm_help() -> str:
-    if not vllm_server.PYTHON.exists():
-        pytest.skip(f"vLLM is not installed; {vllm_server.HOW}")
-    command = [str(vllm_server.PYTHON), "-m", "vllm.entrypoints.openai.api_server", "--help=all"]
+    if not servers.VLLM_PYTHON.exists():
+        pytest.skip(f"vLLM is not installed; {servers.HOW_VLLM}")
+    command = [str(servers.VLLM_PYTHON), "-m", "vllm.entrypoints.openai.api_server", "--help=all"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 

@@ -39,8 +39,8 @@ class Asked(BaseHTTPRequestHandler):
             self.fail(self.server.status, "Loading model")
             return
         page = self.server.pages.get(self.path)
-        if page is None:
-            self.fail(404, "Not found")
+        if page is None or isinstance(page, int):
+            self.fail(page or 404, "Not found" if page is None else "No.")
         else:
             self.send(page)
 
@@ -166,7 +166,8 @@ class CompletionsServer(ThreadingHTTPServer):
 
     Attributes:
         answer: function called for each request for a completion; `asked.number` counts them from 1.
-        pages: responses to GET requests by path. Text is tokenised if "/tokenize" is one of them.
+        pages: responses to GET requests by path, or the status with which they fail. Text is tokenised if
+            "/tokenize" is one of them.
         bodies: the bodies of all requests for completions, in order.
         gets: the paths of all GET requests, in order.
         keys: the Authorization headers of all requests, in order.

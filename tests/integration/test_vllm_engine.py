@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks.servers import VLLM
 from playground.config import Settings
 from playground.engine import Engine, open_own_engine
 from playground.engine.remote import RemoteEngine
@@ -31,7 +32,6 @@ from playground.types import (
 )
 from tests.engine.test_contract import TestContract as Contract
 from tests.helpers.paths import POCKET, ROOT
-from tests.integration.vllm_server import VLLM
 
 ADAPTERS = ("pocket-ift", "pocket-ift-10")
 LANES = ("base", "urial", "pocket-ift")

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from benchmarks.servers import VLLM
 from tests.helpers.commands import tandem
 from tests.helpers.judging import chat, session
 from tests.integration.real_model import Real
-from tests.integration.vllm_server import VLLM
 
 ANSWERS: dict[str | None, str] = {
     "wide": "The capital of France is Paris.",

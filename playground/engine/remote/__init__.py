@@ -132,10 +132,11 @@ class RemoteEngine:
         except Exception as error:
             row.end("error", explain(error, target))
         else:
-            if row.ended:
-                return
-            row.started = time.monotonic()
-            await stream_completion(connection.client(server.address), body, row, target)
+            async with connection.take_turn(server):
+                if row.ended:
+                    return
+                row.started = time.monotonic()
+                await stream_completion(connection.client(server.address), body, row, target)
             if row.lost:
                 await connection.check_again(server)
 

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import threading
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 from playground.config import Settings
@@ -48,6 +49,7 @@ class Connection:
         self._adapters: dict[str, ServedAdapter] = {}
         self._tokens: dict[str, PromptTokens] = {}
         self._clients: dict[str, openai.AsyncOpenAI] = {}
+        self._turns: dict[str, asyncio.Lock] = {}
         self._lock = asyncio.Lock()
 
     async def _check_isolation(self) -> None:
@@ -219,6 +221,16 @@ class Connection:
             key = self._settings.remote_key_of(address)
             self._clients[address] = open_client(address, key, self._silence)
         return self._clients[address]
+
+    def take_turn(self, server: Server) -> AbstractAsyncContextManager[object]:
+        """Return a context in which a request is sent to a server.
+
+        A server that answers in turn gets one request at a time, since a lane in its queue would fail for
+        its silence, and would change the random numbers of the lane before it.
+        """
+        if server.kind.answers_in_turn:
+            return self._turns.setdefault(server.address, asyncio.Lock())
+        return contextlib.nullcontext()
 
     def target(self, address: str = "", model: str = "") -> Target:
         """Describe where a request goes, for error messages. The default is the first server."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -79,16 +80,36 @@ async def discover(client: openai.AsyncOpenAI, address: str, wanted: str | None)
         openai.APIError: the server cannot be reached, or reports an error.
         StreamDamagedError: the server does not send a list of models.
     """
-    listed = await get_json(client, "/models")
-    entries = listed.get("data") if isinstance(listed, dict) else None
-    if not isinstance(entries, list):
-        raise StreamDamagedError
+    entries = await _list_entries(client, address, wanted)
     models = tuple(_read_model(entry) for entry in entries if isinstance(entry, dict) and entry.get("id"))
     kind, version, facts = await recognise(client, address, entries)
     base = _choose_base(models, wanted, address, kind)
+    if kind is kinds.TRANSFORMERS:
+        await _check_batching(client, address, base)
     if base.context is None and (context := _find_context(facts)):
         base = ServedModel(id=base.id, root=base.root, parent=base.parent, context=context)
     return Server(address=address, kind=kind, version=version, base=base, models=models)
+
+
+async def _list_entries(client: openai.AsyncOpenAI, address: str, wanted: str | None) -> list[Any]:
+    """Return the entries of a server's list of models.
+
+    ``transformers serve`` lists the models in the Hub's cache, and fails if there is no cache; [] is then
+    returned if the model is known without the list.
+    """
+    import openai
+
+    try:
+        listed = await get_json(client, "/models")
+    except openai.InternalServerError:
+        kind, _, _ = await recognise(client, address, [])
+        if wanted is None or kind is not kinds.TRANSFORMERS:
+            raise
+        return []
+    entries = listed.get("data") if isinstance(listed, dict) else None
+    if not isinstance(entries, list):
+        raise StreamDamagedError
+    return entries
 
 
 def _read_model(entry: Mapping[str, Any]) -> ServedModel:
@@ -157,6 +178,24 @@ async def recognise(
     return kinds.OTHER, "", {}
 
 
+async def _check_batching(client: openai.AsyncOpenAI, address: str, base: ServedModel) -> None:
+    """Check that ``transformers serve`` was started without ``--continuous-batching``.
+
+    With it, the server ignores the decoding parameters of all requests but the first, and the model's EOS
+    tokens. It then also ignores a limit on time, which otherwise ends an answer after its first token.
+
+    Raises:
+        InputError: the server uses continuous batching.
+    """
+    config = json.dumps({"do_sample": False, "max_time": 1e-9})
+    body = {"model": base.id, "prompt": PLAIN, "max_tokens": 2, "generation_config": config}
+    if await count_tokens(client, body, "completion_tokens") == 2:
+        raise InputError(
+            f"The server at {address} uses the decoding parameters of its first request for all requests: "
+            "start transformers serve without --continuous-batching."
+        )
+
+
 async def _try(client: openai.AsyncOpenAI, url: str) -> Mapping[str, Any]:
     """Request a document that not every server has; return {} if there is none."""
     import openai
@@ -201,8 +240,15 @@ async def count_beginning(client: openai.AsyncOpenAI, server: Server, plain: int
     return None if count is None else max(0, count - plain)
 
 
-async def count_tokens(client: openai.AsyncOpenAI, body: dict[str, Any]) -> int | None:
-    """Return the number of prompt tokens that a server counts for a request, or None if it does not count."""
+async def count_tokens(
+    client: openai.AsyncOpenAI, body: dict[str, Any], which: str = "prompt_tokens"
+) -> int | None:
+    """Return the number of tokens that a server counts for a request, or None if it does not count.
+
+    Args:
+        body: the request.
+        which: the field of the usage, "prompt_tokens" or "completion_tokens".
+    """
     import openai
 
     try:
@@ -210,5 +256,5 @@ async def count_tokens(client: openai.AsyncOpenAI, body: dict[str, Any]) -> int 
     except (openai.APIStatusError, StreamDamagedError):
         return None
     usage = answer.get("usage") if isinstance(answer, dict) else None
-    count = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+    count = usage.get(which) if isinstance(usage, dict) else None
     return count if isinstance(count, int) else None

@@ -64,6 +64,10 @@ class ServerKind:
     """Whether decoding parameters are sent as JSON in the field ``generation_config``."""
     shares_noise: bool = False
     """Whether requests with the same seed are sampled with the same random numbers."""
+    answers_in_turn: bool = False
+    """Whether the server answers one request after the other, all with one random number generator, which
+    each request with a seed resets.
+    """
 
 
 def _same_names(*names: str, **off: Any) -> dict[str, Field]:
@@ -127,9 +131,12 @@ TRANSFORMERS = ServerKind(
         temperature=0.0,
         top_p=1.0,
         top_k=0,
+        min_p=0.0,
         repetition_penalty=1.0,
     ),
+    fixed={"num_beams": 1, "no_repeat_ngram_size": 0},
     generation_config=True,
+    answers_in_turn=True,
 )
 OPENAI = ServerKind(
     name="OpenAI", fields=_same_names("temperature", "top_p", "seed", temperature=0.0, top_p=1.0)
@@ -188,12 +195,14 @@ def write_parameters(kind: ServerKind, sampling: Sampling) -> tuple[dict[str, An
 def _as_generation_config(fields: dict[str, Any]) -> dict[str, Any]:
     """Move decoding parameters into the JSON of a generation configuration, except the seed.
 
-    A configuration in the request replaces the model's own, so that its defaults are not applied.
+    The server adds what is missing from the model's own configuration: its EOS tokens, which are needed, and
+    the defaults of parameters that are not sent.
     """
     fields = dict(fields)
     outside = {"seed": fields.pop("seed")} if "seed" in fields else {}
     if fields.get("temperature") == 0:
-        config: dict[str, Any] = {"do_sample": False, **_only(fields, "repetition_penalty")}
+        kept = _only(fields, "repetition_penalty", "num_beams", "no_repeat_ngram_size")
+        config: dict[str, Any] = {"do_sample": False, **kept}
     else:
         config = {"do_sample": True, **fields}
     return outside | {"generation_config": json.dumps(config)}
@@ -237,9 +246,11 @@ def list_gaps(kind: ServerKind, is_exact: bool) -> tuple[str, ...]:
         is_exact: whether the tokens of prompts are known.
     """
     gaps = [f"{label} is ignored" for name, label in LABELS.items() if name not in kind.fields]
-    gaps.append("penalty_scope=answer is refused")
+    gaps.append("a repetition penalty on the answer alone is refused")
     if not is_exact:
         gaps.append("token counts are estimated")
+    if kind.answers_in_turn:
+        gaps.append("lanes are answered one after the other")
     if not kind.shares_noise:
         gaps.append("lanes with the same seed do not share their random numbers")
     if not kind.scores_prompts:

@@ -82,4 +82,6 @@ class LoopThread:
             for task in tasks:
                 task.cancel()
             self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            # Streams that were not read to their end.
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()

@@ -12,6 +12,7 @@ from playground.servers.address import request_address
 
 if TYPE_CHECKING:
     import openai
+    from openai._types import RequestOptions
 
 CONNECT = 10.0
 """Seconds to wait for a connection."""
@@ -68,7 +69,9 @@ async def get_json(client: openai.AsyncOpenAI, path: str, timeout: float = CONNE
     import httpx2
 
     client = client.with_options(max_retries=0, timeout=timeout)
-    response = await client.get(path, cast_to=httpx2.Response)
+    # A server that fails can close the connection after its response, where the next request would fail.
+    options: RequestOptions = {"headers": {"Connection": "close"}}
+    response = await client.get(path, cast_to=httpx2.Response, options=options)
     return _parse(response.content)
 
 

@@ -162,6 +162,11 @@ def test_local_adapters_that_are_not_served_are_listed_with_what_to_do(
         engine.close()
 
 
+def test_an_adapter_cannot_be_used_before_the_base_is_known() -> None:
+    with pytest.raises(InputError, match="until the server has said which base model it serves"):
+        parse_lane("pocket-ift", Library.open(""))
+
+
 def test_a_tokenizer_that_does_not_match_is_refused(serve: Serve, connect: Connect) -> None:
     server = serve(hello)
     note = connect(server, tokenizer="models/pocket").status().note

@@ -69,6 +69,8 @@ def test_transformers_serve_gets_a_generation_configuration() -> None:
         "top_k": 40,
         "min_p": 0.05,
         "repetition_penalty": 1.2,
+        "num_beams": 1,
+        "no_repeat_ngram_size": 0,
     }
     assert (written, notes) == ({}, ())
 
