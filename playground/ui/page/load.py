@@ -94,6 +94,7 @@ class PageLoad:
 
     def _load(self, state: PageState, values: Values, query: Sequence[tuple[str, str]]) -> Updates:
         named = dict(query)
+        state.early_query = query if self.controller.session.status().is_retrying else None
         updates = self.topbar.draw_model()
         # address.js adds "resume" if the page was reloaded before its address contained the new id.
         id = named.get("c") or ("resume" in named and self.controller.streaming.find_latest()) or None
@@ -126,6 +127,14 @@ class PageLoad:
             state.drawn -= {(lane.number, self.lanes.ready) for lane in self.lanes.columns}
             return updates
         updates[self.timer] = gr.Timer(active=False)
+        if (query := state.early_query) is not None:
+            # Only now are the base, its adapters and its demonstrations known.
+            state.early_query = None
+            if not self.controller.conversations.user_messages(state):
+                for lane in self.lanes.columns:
+                    spec = self.controller.catalog.default_lane(lane.number)
+                    updates |= self.lanes.set_up(state, lane, spec)
+                return {**updates, **self._load(state, values, query)}
         for lane in self.lanes.columns:
             spec = lane_values(lane, values)[0]
             choices = lane.list_presets(spec if isinstance(spec, str) else None)

@@ -5,7 +5,7 @@ Gradio keeps one `PageState` per browser tab, in memory only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,6 +102,8 @@ class TourState:
 class PageState:
     """The page's conversation, its lane arrangement, and the state of each feature."""
 
+    early_query: Sequence[tuple[str, str]] | None = None
+    """The page's query, if it was loaded before the servers of the engine had said which model they serve."""
     chat_keys: dict[str, Secret] = field(default_factory=dict)
     """API keys of chat models, by server address. The keys are not stored anywhere else."""
 
