@@ -87,8 +87,8 @@ def chat_format(shelf: Shelf, adapter: str, template: str | None = None) -> Chat
     if format is None:
         raise InputError(
             f"Adapter {adapter!r} has no chat template: set chat_format in its adapter.toml to a format from "
-            'prompts/chat/ (for example chat_format = "chatml"), or save its tokenizer next to its weights. If '
-            "a server runs the model, name the tokenizer with --tokenizer."
+            'prompts/chat/ (for example chat_format = "chatml"), or save its tokenizer next to its weights. '
+            "If a server runs the model, name the tokenizer with --tokenizer."
         )
     return format
 

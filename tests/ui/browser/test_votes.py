@@ -118,7 +118,7 @@ def test_voting_withdrawing_and_revealing_move_no_button(app: App, person: Perso
         expect(status(person)).to_have_text("Which is better?")
         page.click("#message textarea")
         before = places()
-        assert len(before) == 9
+        assert len(before) == 10
         page.dblclick("#vote-2")
         expect(chosen(person)).to_have_text("B better")
         expect(marks(person, 0)).to_have_count(1)
