@@ -1,6 +1,8 @@
 """Take the screenshots in the README, using the real app, the bundled model and headless Chromium.
 
 python scripts/pictures.py [FOLDER]        # docs/ by default
+
+The picture of a page whose model runs on vLLM is left out if vLLM is not installed (`make vllm`).
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from playwright.sync_api import Browser, expect, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks import servers  # noqa: E402
 from tests.helpers.browsing import ARGS, QUESTION, App, Person, chromium  # noqa: E402
+from tests.helpers.paths import POCKET  # noqa: E402
 
 WIDE, NARROW = (1440, 900), (390, 844)
 CALM = 1_500
@@ -69,6 +73,15 @@ class Pictures:
         with self.of("judge") as person:
             self._judged(person)
 
+    def take_on_server(self) -> None:
+        """Take the screenshot of a page whose model runs on a server."""
+        with self.of("vllm") as person:
+            person.page.click("#square")
+            expect(person.page.locator(".lane:visible")).to_have_count(4)
+            for text in (QUESTION, "And of Japan?", "What did I ask first?"):
+                person.ask(text)
+            person.page.mouse.move(0, 0)  # the term is no longer explained
+
     def _judged(self, person: Person) -> None:
         page = person.page
         for text in ("Name three colours.", "Just the first two, please.", "What did I ask first?"):
@@ -95,8 +108,16 @@ def main() -> None:
         app = App(Path(data) / "data")
         browser = playwright.chromium.launch(executable_path=chromium(playwright), args=ARGS)
         Pictures(browser, app, folder).take()
-        browser.close()
         app.end()
+        if servers.VLLM_PYTHON.exists():
+            module = f"pocket-ift={ROOT / 'adapters' / 'pocket-ift'}"
+            flags = ("--enable-lora", "--max-loras", "2", "--max-lora-rank", "64", "--lora-modules", module)
+            with (
+                servers.VLLM(POCKET, "pocket", Path(data) / "log", *flags) as vllm,
+                App(Path(data) / "remote", "--remote", vllm.url) as app,
+            ):
+                Pictures(browser, app, folder).take_on_server()
+        browser.close()
 
 
 if __name__ == "__main__":
