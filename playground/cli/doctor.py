@@ -154,7 +154,7 @@ def format_ends(ends: Sequence[str]) -> str:
 def print_report(report: dict[str, Any]) -> None:
     """Print the `doctor` report as text."""
     for name, value in report.items():
-        if (value is None and name in HIDDEN_IF_NONE) or (report["server"] and name in LOCAL):
+        if (value is None and name in HIDDEN_IF_NONE) or (report.get("server") and name in LOCAL):
             continue
         if name == "adapters":
             for entry in value:

@@ -47,7 +47,7 @@ from playground.types import (
     Waiting,
     to_json,
 )
-from playground.types.from_json import request_from_json
+from playground.types.from_json import reply_from_json, request_from_json
 
 Plain = dict[str, Any]
 """A JSON object: text, numbers, booleans, None, lists and objects."""
@@ -129,7 +129,7 @@ def event_from_json(data: Mapping[str, Any]) -> Event:
     fields = {name: value for name, value in data.items() if name not in ("event", "reply")}
     if data["event"] == "Waiting":
         return Waiting(**fields)
-    reply = Reply(**{**data["reply"], "token_ids": tuple(data["reply"]["token_ids"])})
+    reply = reply_from_json(data["reply"])
     return Delta(reply=reply, **fields) if data["event"] == "Delta" else Done(reply=reply, **fields)
 
 

@@ -47,6 +47,12 @@ def request_from_json(data: Mapping[str, Any]) -> Request:
     )
 
 
+def reply_from_json(data: Mapping[str, Any]) -> Reply:
+    """Parse a `Reply` from the output of `to_json`, in this or an earlier version."""
+    lists = {"token_ids": tuple(data["token_ids"]), "notes": tuple(data.get("notes", ()))}
+    return Reply(**{**data, **lists})
+
+
 def demo_set_from_json(data: Mapping[str, Any]) -> DemoSet:
     """Parse a `DemoSet` from the output of `to_json`, in this or an earlier version."""
     demos = []
@@ -65,13 +71,7 @@ def answer_from_json(variant: str, request: Mapping[str, Any] | None, reply: Any
     answer = Answer(
         variant=variant,
         request=None if request is None else request_from_json(request),
-        reply=Reply(
-            **{
-                **reply,
-                "token_ids": tuple(reply["token_ids"]),
-                "notes": tuple(reply.get("notes", ())),
-            }
-        ),
+        reply=reply_from_json(reply),
         version=version,
     )
     check_fields(answer)

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,6 +46,22 @@ def engine(tiny: Tiny) -> Iterator[LocalEngine]:
     run(engine, [request(max_new_tokens=1)])
     yield engine
     engine.close()
+
+
+def test_models_that_are_loaded_at_once_leave_transformers_as_it_was(tiny: Tiny, tmp_path: Path) -> None:
+    """Transformers replaces functions while it loads, and would put back another load's replacements."""
+    from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+
+    settings, library = Settings(base=str(tiny.base), device="cpu"), Library.open(str(tiny.base))
+    engines = [open_own_engine(settings, library) for _ in range(4)]
+    for engine in engines:
+        run(engine, [request(max_new_tokens=1)])
+        engine.close()
+    sizes = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = LlamaConfig(vocab_size=16, tie_word_embeddings=True, **sizes)
+    LlamaForCausalLM(config).save_pretrained(tmp_path)
+    model = AutoModelForCausalLM.from_pretrained(tmp_path)
+    assert model.lm_head.weight is model.model.embed_tokens.weight
 
 
 def scheduler_of(engine: LocalEngine) -> Scheduler:

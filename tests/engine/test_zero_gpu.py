@@ -20,7 +20,7 @@ import gradio as gr
 import pytest
 
 from playground.config import Settings, on_zero_gpu
-from playground.engine import open_engine, zero_gpu
+from playground.engine import open_own_engine, zero_gpu
 from playground.engine.zero_gpu import (
     NO_GPU,
     OUT_OF_TIME,
@@ -231,7 +231,7 @@ def test_the_variable_of_zero_gpu_is_read(
 def test_the_engine_is_used_only_with_the_package(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
     settings, library = Settings(base=str(tiny.base), device="cpu"), Library.open(str(tiny.base))
-    engine = open_engine(settings, library)
+    engine = open_own_engine(settings, library)
     engine.close()
     assert isinstance(engine, ZeroGpuEngine) is (importlib.util.find_spec("spaces") is not None)
 

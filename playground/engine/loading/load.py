@@ -9,6 +9,7 @@ multiplication in bfloat16 is over 100 times slower than in float32 (measured: 0
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +96,14 @@ class Loaded:
     """Base model logits of shape (T, V) on the fixed text, computed before any adapter is loaded."""
 
 
+ONE_AT_A_TIME = threading.Lock()
+"""Held while a model is loaded.
+
+Meanwhile, Transformers replaces functions of PyTorch and of its own. Two loads at once would leave
+replacements behind, and models loaded later would lack their tied weights.
+"""
+
+
 def load(settings: Settings, library: Library, report: Report, refused: Reasons | None = None) -> Loaded:
     """Load the base model and every adapter in the library.
 
@@ -110,6 +119,11 @@ def load(settings: Settings, library: Library, report: Report, refused: Reasons 
         InputError: the base model cannot be found or loaded, or is not a causal language model.
         BaseChangedError: an adapter changed the base weights.
     """
+    with ONE_AT_A_TIME:
+        return _load(settings, library, report, refused)
+
+
+def _load(settings: Settings, library: Library, report: Report, refused: Reasons | None) -> Loaded:
     progress.install_hooks()
     device = choose_device(settings)
     report(f"Finding {settings.base}", 0.05)

@@ -140,7 +140,7 @@ def _explain_status(error: openai.APIStatusError, target: Target) -> str:
 
 def _when(headers: Mapping[str, str]) -> str:
     after = headers.get("retry-after", "")
-    return f"try again in {after} s" if after.isdecimal() else "try again later"
+    return f"try again in {format_time_limit(int(after))}" if after.isdecimal() else "try again later"
 
 
 def _explain_redirect(error: openai.APIStatusError, target: Target) -> str:

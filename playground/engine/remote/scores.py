@@ -9,6 +9,7 @@ from playground.engine.detokenizer import Detokenizer
 from playground.engine.remote.tokens import PromptTokens
 from playground.engine.remote.transport import StreamDamagedError, post_json
 from playground.types import InputError, OutsideError, Prompt, Reply, Request, TokenScore
+from playground.words import count_things, format_number
 
 TIMEOUT = 300.0
 """Seconds that a server may take to score one reply."""
@@ -46,8 +47,9 @@ async def score_reply(
     context = tokens.server.base.context
     if not prompt or (context is not None and len(prompt) + len(answer) >= context):
         raise InputError(
-            f"Prompt and reply have {len(prompt)} + {len(answer)} tokens: scoring on a server needs at least "
-            f"one prompt token, and fewer than {context} tokens in total."
+            f"The prompt has {count_things(len(prompt), 'token')}, the reply {format_number(len(answer))}: "
+            "scoring on a server needs at least one prompt token, and room for one more in the context of "
+            f"{format_number(context or 0)}."
         )
     body = {
         "model": model,

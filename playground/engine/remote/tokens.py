@@ -16,6 +16,7 @@ from playground.engine.remote.discovery import PLAIN, Server, count_beginning, c
 from playground.engine.remote.pieces import locate_pieces
 from playground.engine.remote.transport import StreamDamagedError, post_json
 from playground.types import Prompt, StopRule, Token
+from playground.words import count_things
 
 if TYPE_CHECKING:
     import openai
@@ -244,12 +245,12 @@ class PromptTokens:
         if self.server.kind.tokenizes:
             theirs = [token.id for token in await self._ask_server(prompt) or ()]
             if own != theirs:
-                return f"a test text has {len(own)} tokens here and {len(theirs)} there"
+                return _describe_mismatch(len(own), len(theirs))
             return None
         body = {"model": self.server.base.id, "prompt": PROBE, "max_tokens": 1, "temperature": 0}
         count, begins = await count_tokens(self.client, body), self.server.begins or 0
         if count is not None and count - begins != len(own):
-            return f"a test text has {len(own)} tokens here and {count - begins} there"
+            return _describe_mismatch(len(own), count - begins)
         return None
 
 
@@ -271,6 +272,10 @@ async def open_tokens(
     await tokens.check_tokenizer()
     await tokens.check_end()
     return tokens
+
+
+def _describe_mismatch(here: int, there: int) -> str:
+    return f"a test text has {count_things(here, 'token')} here and {count_things(there, 'token')} there"
 
 
 def _are_ids(ids: Any) -> TypeGuard[list[int]]:
