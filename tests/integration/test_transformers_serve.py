@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.servers import TransformersServe
 from playground.config import Settings
-from playground.engine import Engine, open_engine
+from playground.engine import Engine, open_own_engine
 from playground.engine.remote import RemoteEngine
 from playground.lanes.variant import parse_lane
 from playground.library import POCKET as POCKET_NAME
@@ -33,7 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TransformersSer
 
 def connect(server: TransformersServe, base: str | None = None) -> RemoteEngine:
     settings = Settings.read({"remotes": [f"{server.url}={server.name}"], "base": base}, {})
-    engine = open_engine(settings, Library.open(settings.base))
+    engine = open_own_engine(settings, Library.open(settings.base))
     assert isinstance(engine, RemoteEngine)
     return engine
 
@@ -47,7 +47,7 @@ def remote(server: TransformersServe) -> Iterator[RemoteEngine]:
 
 @pytest.fixture(scope="module")
 def local() -> Iterator[Engine]:
-    with closing(open_engine(Settings(device="cpu"), Library.open(POCKET_NAME))) as engine:
+    with closing(open_own_engine(Settings(device="cpu"), Library.open(POCKET_NAME))) as engine:
         while engine.status().state == "loading":
             time.sleep(0.05)
         yield engine
@@ -166,7 +166,7 @@ def test_fields_that_it_does_not_know_are_errors_and_none_is_sent(
 
 def test_a_model_that_it_does_not_serve_is_one_sentence(server: TransformersServe) -> None:
     settings = Settings.read({"remotes": [f"{server.url}=other/model"]}, {})
-    with closing(open_engine(settings, Library.open(settings.base))) as engine:
+    with closing(open_own_engine(settings, Library.open(settings.base))) as engine:
         error = run(engine, Request(prompt=Prompt(text="Hello"), sampling=Sampling(max_new_tokens=2)))[
             0
         ].error
