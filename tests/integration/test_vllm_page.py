@@ -17,6 +17,7 @@ from playground.store import Store
 from tests.helpers.browsing import QUESTION, TWO_LANES, App, Person
 from tests.helpers.commands import tandem
 from tests.helpers.paths import POCKET, ROOT
+from tests.helpers.waiting import until
 
 pytestmark = pytest.mark.browser
 
@@ -72,7 +73,15 @@ def person(site: Site, browser: Browser) -> Iterator[Person]:
 
 
 def recorded(site: Site, person: Person) -> Any:
-    return Store(site.app.data_dir).load(person.conversation)
+    """The conversation on the page, once the end of its last answer is recorded."""
+    store = Store(site.app.data_dir)
+
+    def is_saved() -> bool:
+        answers = store.load(person.conversation).turns[-1].answers
+        return all(answer.reply.finish and answer.reply.error is None for answer in answers)
+
+    until(is_saved)
+    return store.load(person.conversation)
 
 
 def test_the_page_becomes_ready_when_its_server_does(site: Site, browser: Browser) -> None:
