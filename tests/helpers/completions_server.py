@@ -14,8 +14,10 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
+
+from tests.helpers.json_handler import JsonHandler
 
 Body = dict[str, Any]
 Answer = Callable[["Asked", Body], object]
@@ -26,13 +28,12 @@ def split_words(text: str) -> list[str]:
     return re.findall(r"\s*\S+|\s+", text)
 
 
-class Asked(BaseHTTPRequestHandler):
+class Asked(JsonHandler):
     """Handler for one request, with methods for responding."""
 
-    protocol_version = "HTTP/1.1"
     server: CompletionsServer
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802
         self.server.gets.append(self.path)
         self.server.keys.append(self.headers.get("Authorization"))
         if self.server.status is not None:
@@ -44,7 +45,7 @@ class Asked(BaseHTTPRequestHandler):
         else:
             self.send(page)
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.keys.append(self.headers.get("Authorization"))
         if self.path == "/tokenize" and self.path in self.server.pages:
@@ -56,22 +57,6 @@ class Asked(BaseHTTPRequestHandler):
         self.server.answer(self, body)
 
     # --- Responses --------------------------------------------------------------------------------
-
-    def send(self, data: Any, status: int = 200, headers: dict[str, str] | None = None) -> None:
-        """Send a response; `data` is encoded as JSON unless it is bytes."""
-        raw = data if isinstance(data, bytes) else json.dumps(data).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(raw)))
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(raw)
-
-    def fail(self, status: int, message: str = "No.", **headers: str) -> None:
-        """Send an error in OpenAI's format. Header names are written with `_` instead of `-`."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.send({"error": {"message": message, "type": "x", "code": None, "param": None}}, status, named)
 
     def begin(self) -> None:
         """Begin a stream of events."""
@@ -137,9 +122,6 @@ class Asked(BaseHTTPRequestHandler):
             except OSError:
                 break
         self.close_connection = True
-
-    def log_message(self, *args: Any) -> None:
-        pass
 
 
 def list_models(

@@ -8,20 +8,21 @@ import struct
 import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
+
+from tests.helpers.json_handler import JsonHandler
 
 Body = dict[str, Any]
 Behave = Callable[["Asked", Body], object]
 
 
-class Asked(BaseHTTPRequestHandler):
+class Asked(JsonHandler):
     """Handler for one request, with methods for responding."""
 
-    protocol_version = "HTTP/1.1"
     server: JudgeServer
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with self.server.lock:
             self.server.bodies.append(body)
@@ -49,19 +50,7 @@ class Asked(BaseHTTPRequestHandler):
         """Send a response with a status; `data` is encoded as JSON unless it is bytes."""
         if isinstance(data, dict) and status == 200:
             data = {"id": "x", "object": "chat.completion", "created": 1, "model": "judge"} | data
-        raw = data if isinstance(data, bytes) else json.dumps(data).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(raw)))
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(raw)
-
-    def fail(self, status: int, message: str = "No.", **headers: str) -> None:
-        """Send an error in OpenAI's format. Header names are written with `_` instead of `-`."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.send({"error": {"message": message, "type": "x", "code": None, "param": None}}, status, named)
+        super().send(data, status, headers)
 
     def reset(self) -> None:
         """Send part of a response, then reset the connection."""
@@ -91,9 +80,6 @@ class Asked(BaseHTTPRequestHandler):
                 self.server.left += 1
                 break
         self.close_connection = True
-
-    def log_message(self, *args: Any) -> None:
-        pass
 
 
 class JudgeServer(ThreadingHTTPServer):

@@ -10,6 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import Collection, Generator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -78,9 +79,7 @@ class ChatModels:
         client = None
         try:
             key = self._find_key(model, keys)
-            target = Target(
-                address=model.server, model=model.name, key=key, silence=self._silence, key_name=KEY_HINT
-            )
+            target = replace(target, key=key)
             if row.request.sampling.max_new_tokens == 0:
                 row.end("length")
                 return
@@ -248,6 +247,12 @@ async def _feed(client: openai.AsyncOpenAI, body: dict[str, Any], row: Row, targ
         return finish
 
 
+def _find_text(delta: dict[str, Any], *names: str) -> str:
+    """Return the first of these fields that holds text, or ""."""
+    texts = (delta.get(name) for name in names)
+    return next((text for text in texts if isinstance(text, str) and text), "")
+
+
 class _Reasoning:
     """Writes reasoning, which servers return in a field of its own, as a block before the answer."""
 
@@ -258,22 +263,8 @@ class _Reasoning:
         """Return the text of a streamed part of an answer."""
         if not isinstance(delta, dict):
             return ""
-        thought = next(
-            (
-                delta[name]
-                for name in ("reasoning_content", "reasoning")
-                if isinstance(delta.get(name), str) and delta[name]
-            ),
-            "",
-        )
-        said = next(
-            (
-                delta[name]
-                for name in ("content", "refusal")
-                if isinstance(delta.get(name), str) and delta[name]
-            ),
-            "",
-        )
+        thought = _find_text(delta, "reasoning_content", "reasoning")
+        said = _find_text(delta, "content", "refusal")
         text = ""
         if thought:
             text = thought if self._is_open else f"{OPENING}\n{thought}"
