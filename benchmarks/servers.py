@@ -66,6 +66,7 @@ class ModelServer:
         self.name = name
         self.log = log
         self._health = health
+        self._is_started = False
         with log.open("wb") as file:
             self._process = subprocess.Popen(
                 [*command, "--host", "127.0.0.1", "--port", str(port)],
@@ -78,8 +79,9 @@ class ModelServer:
         while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() > end:
                 self.end()
-                raise RuntimeError(log.read_text(errors="replace")[-3000:])
+                raise RuntimeError(self._read_log())
             time.sleep(0.5)
+        self._is_started = True
 
     def __enter__(self) -> Self:
         return self
@@ -94,13 +96,24 @@ class ModelServer:
             return False
 
     def end(self) -> None:
-        """End the server with the processes that it started."""
+        """End the server with the processes that it started.
+
+        Raises:
+            RuntimeError: it had ended by itself since it was ready; with the end of its log.
+        """
+        ended = self._is_started and self._process.poll() is not None
+        self._is_started = False
         for number in (signal.SIGINT, signal.SIGKILL):
             try:
                 os.killpg(self._process.pid, number)
                 self._process.wait(PATIENCE)
             except (ProcessLookupError, subprocess.TimeoutExpired):
                 continue
+        if ended:
+            raise RuntimeError(f"{self.name} ended by itself:\n" + self._read_log())
+
+    def _read_log(self) -> str:
+        return self.log.read_text(errors="replace")[-3000:]
 
 
 class VLLM(ModelServer):
@@ -125,6 +138,9 @@ class VLLM(ModelServer):
         environment = {
             "VLLM_NO_USAGE_STATS": "1",
             "VLLM_CPU_KVCACHE_SPACE": "2",  # GiB
+            # The few functions that --enforce-eager leaves compiled need a C++ compiler and a temporary
+            # folder from which programs can run; where either is missing, vLLM ends at the first score.
+            "TORCHDYNAMO_DISABLE": "1",
             "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # bound threads would wait for those of other programs
             "OMP_NUM_THREADS": str(threads),
         }
