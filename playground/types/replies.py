@@ -106,7 +106,7 @@ class TokenScore:
     """
     logprob: float
     """Natural logarithm of the token's probability under the unfiltered distribution."""
-    rank: int
-    """Rank by probability; 1 is the most likely token."""
+    rank: int | None
+    """Rank by probability; 1 is the most likely token. None if a server returned only more likely tokens."""
     top: tuple[tuple[str, float], ...] = ()
     """The most likely tokens, as (text, log-probability) pairs."""

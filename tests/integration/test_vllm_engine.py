@@ -14,7 +14,8 @@ import pytest
 from benchmarks.servers import VLLM
 from playground.config import Settings
 from playground.engine import Engine, open_own_engine
-from playground.engine.remote import RemoteEngine
+from playground.engine.remote import RemoteEngine, kinds
+from playground.engine.remote.kinds import ServerKind
 from playground.lanes.variant import parse_lane
 from playground.library import POCKET as POCKET_NAME
 from playground.library import Library
@@ -222,6 +223,32 @@ def test_scores_are_those_of_the_local_engine(
             [score.logprob for score in mine], abs=1e-3
         )
         assert [score.top[0][0] for score in mine] == [score.top[0][0] for score in other]
+
+
+@pytest.mark.parametrize(
+    "kind", [replace(kinds.VLLM, scores_prompts="echo"), kinds.OTHER], ids=["token ids", "text"]
+)
+def test_scores_by_echo_are_those_of_the_local_engine(
+    server: VLLM, local: Engine, kind: ServerKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As from SGLang, and from a server of an unknown kind. vLLM has `echo` and `logprobs`, too."""
+    monkeypatch.setattr(kinds, "VLLM", kind)
+    engine = connect(server)
+    try:
+        (variant,) = [each for each in variants() if each.name == "base"]
+        request = build(variant, [Message(role="user", text="Name three rivers.")])
+        reply = Reply(raw_text=" The Nile, and \u00e9t\u00e9.")
+        (ours,), (theirs,) = local.score([request], [reply], top=3), engine.score([request], [reply], top=3)
+    finally:
+        engine.close()
+    assert [score.token for score in ours] == [score.token for score in theirs]
+    assert [score.text for score in ours] == [score.text for score in theirs]
+    assert [score.rank if score.rank in (1, 2, 3) else None for score in ours] == [
+        score.rank for score in theirs
+    ]
+    assert [score.logprob for score in theirs] == pytest.approx([score.logprob for score in ours], abs=1e-3)
+    for mine, other in zip(ours, theirs, strict=True):
+        assert [value for _, value in other.top] == pytest.approx([value for _, value in mine.top], abs=1e-3)
 
 
 def test_sampling_depends_on_the_seed_alone(remote: Engine) -> None:

@@ -77,7 +77,7 @@ class Connection:
             for server, model in found
             if self._checks_isolation
             and server is not None
-            and server.kind.scores_prompts
+            and server.kind.scores_prompts == "prompt_logprobs"
             and any(listed.id == model and listed.parent for listed in server.models)
         ]
 

@@ -58,8 +58,10 @@ class ServerKind:
     """Form of the server's ``/tokenize`` endpoint; "" if it has none that is used."""
     counts_while_streaming: bool = False
     """Whether ``continuous_usage_stats`` adds token counts to every chunk."""
-    scores_prompts: bool = False
-    """Whether ``prompt_logprobs`` returns the log-probabilities of a prompt's tokens."""
+    scores_prompts: Literal["", "prompt_logprobs", "echo"] = ""
+    """How the server returns the log-probabilities of a prompt's tokens: in the field ``prompt_logprobs``, or
+    with ``echo`` and ``logprobs``; "" if it does not. With "echo", servers of an unknown kind may refuse.
+    """
     generation_config: bool = False
     """Whether decoding parameters are sent as JSON in the field ``generation_config``."""
     shares_noise: bool = False
@@ -91,7 +93,7 @@ VLLM = ServerKind(
     keeps_stops="include_stop_str_in_output",
     tokenizes="vllm",
     counts_while_streaming=True,
-    scores_prompts=True,
+    scores_prompts="prompt_logprobs",
     shares_noise=True,
 )
 SGLANG = ServerKind(
@@ -103,6 +105,7 @@ SGLANG = ServerKind(
     keeps_stops="no_stop_trim",
     tokenizes="vllm",
     counts_while_streaming=True,
+    scores_prompts="echo",
 )
 LLAMA_CPP = ServerKind(
     name="llama.cpp",
@@ -142,7 +145,9 @@ OPENAI = ServerKind(
     name="OpenAI", fields=_same_names("temperature", "top_p", "seed", temperature=0.0, top_p=1.0)
 )
 OTHER = ServerKind(
-    name="this server", fields=_same_names("temperature", "top_p", "seed", temperature=0.0, top_p=1.0)
+    name="this server",
+    fields=_same_names("temperature", "top_p", "seed", temperature=0.0, top_p=1.0),
+    scores_prompts="echo",
 )
 """A server that is none of the above: only fields that are part of OpenAI's API are sent."""
 

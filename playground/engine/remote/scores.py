@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from playground.engine.detokenizer import Detokenizer
+from playground.engine.remote.echo import request_echo
 from playground.engine.remote.tokens import PromptTokens
-from playground.engine.remote.transport import StreamDamagedError, post_json
+from playground.engine.remote.transport import StreamDamagedError, post_json, read_choice
 from playground.types import InputError, OutsideError, Prompt, Reply, Request, TokenScore
 from playground.words import count_things, format_number
 
@@ -20,7 +21,7 @@ async def score_reply(
 ) -> list[TokenScore]:
     """Compute the log-probability of every token in a reply; see `Engine.score`.
 
-    The prompt and the reply are sent as one prompt, of which the server returns ``prompt_logprobs``.
+    The prompt and the reply are sent as one prompt, of which the server returns the log-probabilities.
 
     Args:
         model: the name of the model on the server.
@@ -33,7 +34,8 @@ async def score_reply(
     kind, tokenizer = tokens.server.kind, tokens.tokenizer
     if not kind.scores_prompts:
         raise OutsideError(
-            f"Answers cannot be scored on {tokens.server.label}: it does not return prompt_logprobs."
+            f"Answers cannot be scored on {tokens.server.label}: it does not return the log-probabilities of "
+            "a prompt."
         )
     if tokenizer is None:
         raise OutsideError(
@@ -51,30 +53,19 @@ async def score_reply(
             "scoring on a server needs at least one prompt token, and room for one more in the context of "
             f"{format_number(context or 0)}."
         )
-    body = {
-        "model": model,
-        "prompt": prompt + answer,
-        "max_tokens": 1,
-        "temperature": 0,
-        "prompt_logprobs": top,
-    }
-    response = await post_json(tokens.client, "/completions", body, TIMEOUT)
+    texts = _split_text(Detokenizer(tokenizer.decode, prompt), answer)
+    body = {"model": model, "prompt": prompt + answer, "max_tokens": 1, "temperature": 0}
+    if kind.scores_prompts == "echo":
+        whole = request.prompt.text + reply.raw_text
+        echo = await request_echo(tokens, body, request.prompt, whole, max(top, 1), TIMEOUT)
+        entries = enumerate(zip(answer, texts, strict=True), start=len(prompt))
+        return [echo.read_score(place, token, text, top) for place, (token, text) in entries]
+    response = await post_json(tokens.client, "/completions", body | {"prompt_logprobs": top}, TIMEOUT)
     lines = _read_lines(response, len(prompt) + len(answer))[len(prompt) :]
-    detokenizer = Detokenizer(tokenizer.decode, prompt)
-    texts = _split_text(detokenizer, answer)
     return [
         _read_score(line, token, text, top, tokenizer.decode)
         for line, token, text in zip(lines, answer, texts, strict=True)
     ]
-
-
-def _read_lines(response: Any, length: int) -> list[Any]:
-    choices = response.get("choices") if isinstance(response, dict) else None
-    choice = choices[0] if isinstance(choices, list) and choices else {}
-    lines = choice.get("prompt_logprobs") if isinstance(choice, dict) else None
-    if not isinstance(lines, list) or len(lines) != length:
-        raise StreamDamagedError
-    return lines
 
 
 def _split_text(detokenizer: Detokenizer, answer: Sequence[int]) -> list[str]:
@@ -84,6 +75,13 @@ def _split_text(detokenizer: Detokenizer, answer: Sequence[int]) -> list[str]:
         text = detokenizer.feed(token, following)
         texts.append(text if following is not None else text + detokenizer.finish())
     return texts
+
+
+def _read_lines(response: Any, length: int) -> list[Any]:
+    lines = read_choice(response).get("prompt_logprobs")
+    if not isinstance(lines, list) or len(lines) != length:
+        raise StreamDamagedError
+    return lines
 
 
 def _read_score(line: Any, token: int, text: str, top: int, decode: Any) -> TokenScore:

@@ -86,6 +86,13 @@ async def post_json(
     return _parse(response.content)
 
 
+def read_choice(response: Any) -> dict[str, Any]:
+    """Return the first choice of a completion, or {} if there is none."""
+    choices = response.get("choices") if isinstance(response, dict) else None
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    return choice if isinstance(choice, dict) else {}
+
+
 async def read_events(chunks: AsyncIterator[bytes]) -> AsyncGenerator[dict[str, Any], None]:
     """Yield the JSON objects of a stream of server-sent events until ``[DONE]`` or the end of the stream.
 

@@ -252,9 +252,9 @@ def test_deltas_concatenate_to_the_text(serve: Serve, connect: Connect) -> None:
 
 
 def test_scores_need_a_server_that_returns_them(serve: Serve, connect: Connect) -> None:
-    other = connect(serve(hello, models=list_models("m", owner="system")))
-    with pytest.raises(OutsideError, match="it does not return prompt_logprobs"):
-        other.score([request()], [Reply(raw_text="Hi")])
+    server = serve(hello, models=list_models("m", owner="llamacpp"))
+    with pytest.raises(OutsideError, match="it does not return the log-probabilities of a prompt"):
+        connect(server).score([request()], [Reply(raw_text="Hi")])
     with pytest.raises(OutsideError, match="--tokenizer"):
         connect(serve(hello)).score([request()], [Reply(raw_text="Hi")])
 
@@ -275,7 +275,7 @@ def test_the_documented_table_is_that_of_the_code() -> None:
         "prompts as token IDs": lambda kind: kind.takes_token_ids,
         "tokens of a prompt": lambda kind: bool(kind.tokenizes),
         "control tokens as stops": lambda kind: kind.takes_stop_ids,
-        "scores of an answer's tokens": lambda kind: kind.scores_prompts,
+        "scores of an answer's tokens": lambda kind: bool(kind.scores_prompts),
     }
     want = [
         [label, *("yes" if has(kind) else "no" for kind in kinds.KINDS.values())]
