@@ -185,7 +185,7 @@ class Settings:
 
         It is never sent to another machine without encryption. None if no key is configured for the server.
         """
-        if any(identify_server(server) == identify_server(address) for address, _ in self.remotes):
+        if self.is_remote(server):
             return self.remote_key
         if identify_server(server) == identify_server(self.judge_url):
             return self.judge_key
@@ -200,6 +200,10 @@ class Settings:
         if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
             return None
         return self.judge_keys.get(re.sub(r"[^A-Z0-9]", "_", parts.netloc.upper()))
+
+    def is_remote(self, server: str) -> bool:
+        """Return whether an address is that of one of `remotes`."""
+        return any(identify_server(server) == identify_server(address) for address, _ in self.remotes)
 
     def remote_key_of(self, address: str) -> Secret | None:
         """Return the API key for the server at `address`, or None if it is not one of `remotes`."""

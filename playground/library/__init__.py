@@ -176,9 +176,7 @@ class Library:
         """Add a requested adapter from a local folder, or record in `pending` that it must be downloaded from
         the Hub.
         """
-        check_name(name, "The adapter name")
-        if name in classes_by_name():
-            raise InputError(f"The adapter name {name!r} is reserved for a lane: choose another name.")
+        check_adapter_name(name)
         folder = Path(source).expanduser()
         if folder.is_dir():
             self.add(read_adapter(folder, name=name))
@@ -331,6 +329,13 @@ class Library:
             if card.chat_format is not None:
                 return None, card.chat_format
         return (Path(self.base_tokenizer) if self.base_tokenizer else None), self.base_format
+
+
+def check_adapter_name(name: str) -> None:
+    """Raise InputError if an adapter cannot have this name, with which lanes refer to it."""
+    check_name(name, "The adapter name")
+    if name in classes_by_name():
+        raise InputError(f"The adapter name {name!r} is reserved for a lane: choose another name.")
 
 
 def _names(table: Mapping[str, object]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.server
 import json
 import socket
-import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,6 +20,7 @@ from playground.engine.scripted import ScriptedEngine
 from playground.library import Library
 from playground.session import Session
 from playground.store import Store
+from tests.helpers.local_server import LocalServer
 
 JOIN = "/gradio_api/queue/join"
 DATA = "/gradio_api/queue/data"
@@ -151,7 +151,7 @@ class Caller:
         raise AssertionError("the stream ended early")
 
 
-class Canary:
+class Canary(LocalServer):
     """A web server on loopback that stands for a public host, and notes what it is asked."""
 
     def __init__(self) -> None:
@@ -171,13 +171,7 @@ class Canary:
             def log_message(self, *args: object) -> None:
                 pass
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def end(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)
 
 
 def within(seconds: float, holds: Callable[[], bool]) -> bool:

@@ -12,13 +12,14 @@ from __future__ import annotations
 import http.server
 import json
 import sys
-import threading
 import types
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.helpers.local_server import LocalServer
 
-class Scheduler:
+
+class Scheduler(LocalServer):
     """The server that ZeroGPU asks for a GPU, which has one for everybody or for no visitor.
 
     Attributes:
@@ -47,14 +48,7 @@ class Scheduler:
             def log_message(self, *args: object) -> None:
                 pass
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def end(self) -> None:
-        """Stop the server."""
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)
 
 
 def leave_torch_alone() -> None:

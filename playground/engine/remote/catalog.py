@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from playground.aligners import classes_by_name
 from playground.config import Settings
 from playground.engine.hub import SMALL_FILES, find_folder
 from playground.engine.remote.discovery import ServedModel, Server
-from playground.library import Library, read_adapter
+from playground.library import Library, check_adapter_name, read_adapter
 from playground.library.base_names import same_model
 from playground.library.sources import find_source
 from playground.tokenizers.files import has_vocabulary
-from playground.types import AdapterCard, AdapterStatus, InputError, check_name
+from playground.types import AdapterCard, AdapterStatus, InputError
 
 if TYPE_CHECKING:
     from playground.engine.tokenizer import Tokenizer
@@ -93,9 +92,7 @@ def _read(name: str, served: str, server: Server, library: Library, base: str) -
     """
     model = next((model for model in server.models if model.id == served), ServedModel(id=served))
     try:
-        check_name(name, "The adapter name")
-        if name in classes_by_name():
-            raise InputError(f"The adapter name {name!r} is reserved for a lane: choose another name.")
+        check_adapter_name(name)
         card = library.adapters.get(name) or library.other_adapters.get(name)
         if card is None:
             card = _read_root(model, name) or _make_card(name, model.root or served, base)

@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 
 from playground.config import Settings
 from playground.engine.remote import discovery, kinds
-from playground.engine.remote.failures import CUT_OFF, ServerError, Target, explain
+from playground.engine.remote.failures import ServerError, Target, explain
 from playground.engine.remote.kinds import ServerKind
 from playground.engine.remote.loop import LoopThread
-from playground.engine.remote.rows import Row, check_error, count_tokens, open_stream, read_finish
-from playground.engine.remote.transport import StreamDamagedError, get_json, open_client, read_events
+from playground.engine.remote.rows import Row, feed_answer, open_stream
+from playground.engine.remote.transport import StreamDamagedError, get_json, open_client
 from playground.secret import Secret
 from playground.servers.address import clean, identify_server
 from playground.servers.errors import read_error
@@ -108,8 +108,7 @@ class ChatModels:
         """
         server, settings = identify_server(model.server), self._settings
         own = next((key for address, key in keys.items() if identify_server(address) == server), None)
-        is_remote = any(identify_server(address) == server for address, _ in settings.remotes)
-        if settings.public and not is_remote:
+        if settings.public and not settings.is_remote(model.server):
             if server != identify_server(settings.judge_url):
                 raise InputError(
                     f"Chat models on {clean(model.server)} cannot be used in public mode: remove this lane."
@@ -220,31 +219,19 @@ async def _feed(client: openai.AsyncOpenAI, body: dict[str, Any], row: Row, targ
         ServerError: the server reports an error, or ends the answer early.
         openai.APIError: the server cannot be reached, or rejects the request.
     """
+    thinking = _Reasoning()
+
+    def read(event: Mapping[str, Any], choice: Mapping[str, Any]) -> str:
+        if isinstance(event.get("model"), str):
+            row.weights = f"{event['model']}{CHAT_MODEL_AT}{urlsplit(target.address).netloc}"
+        text = thinking.read(choice.get("delta"))
+        if text:
+            row.new_tokens += 1  # the usage corrects it at the end
+            row.is_estimated = True
+        return text
+
     async with open_stream(client, body, target, "/chat/completions") as chunks:
-        finish: Finish = ""
-        thinking = _Reasoning()
-        async for event in read_events(chunks):
-            check_error(event)
-            count_tokens(row, event.get("usage"))
-            choices = event.get("choices")
-            if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-                continue
-            if isinstance(event.get("model"), str):
-                row.weights = f"{event['model']}{CHAT_MODEL_AT}{urlsplit(target.address).netloc}"
-            text = thinking.read(choices[0].get("delta"))
-            if text:
-                row.new_tokens += 1  # the usage corrects it at the end
-                row.is_estimated = True
-                row.feed(text)
-                if row.cutter.stopped:
-                    return "stop"
-            if reason := choices[0].get("finish_reason"):
-                finish = read_finish(reason)
-        if rest := thinking.end():
-            row.feed(rest)
-        if not finish:
-            raise ServerError(CUT_OFF)
-        return finish
+        return await feed_answer(chunks, row, read, thinking.end)
 
 
 def _find_text(delta: dict[str, Any], *names: str) -> str:

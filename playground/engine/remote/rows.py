@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import queue
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -115,26 +115,51 @@ async def stream_completion(
 
 
 async def _stream(client: openai.AsyncOpenAI, body: Mapping[str, Any], row: Row, target: Target) -> Finish:
+    def read(event: Mapping[str, Any], choice: Mapping[str, Any]) -> str:
+        _read_ids(row, choice)
+        text = choice.get("text")
+        return text if isinstance(text, str) else ""
+
     async with open_stream(client, body, target) as chunks:
-        finish: Finish = ""
-        async for event in read_events(chunks):
-            check_error(event)
-            count_tokens(row, event.get("usage"))
-            choices = event.get("choices")
-            if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-                continue
-            choice = choices[0]
-            _read_ids(row, choice)
-            text = choice.get("text")
-            if isinstance(text, str) and text:
-                row.feed(text)
-                if row.cutter.stopped:
-                    return "stop"
-            if reason := choice.get("finish_reason"):
-                finish = read_finish(reason)
-        if not finish:
-            raise ServerError(CUT_OFF)
-        return finish
+        return await feed_answer(chunks, row, read)
+
+
+async def feed_answer(
+    chunks: AsyncIterator[bytes],
+    row: Row,
+    read: Callable[[Mapping[str, Any], Mapping[str, Any]], str],
+    end: Callable[[], str] = str,
+) -> Finish:
+    """Feed the text of a streamed answer to a row until the answer ends.
+
+    Args:
+        chunks: the stream.
+        read: returns the text in an event and its choice.
+        end: returns text that is still to be added when the stream ends.
+
+    Raises:
+        ServerError: the server reports an error, or ends the answer early.
+        StreamDamagedError: an event is not valid.
+    """
+    finish: Finish = ""
+    async for event in read_events(chunks):
+        _check_error(event)
+        _count_tokens(row, event.get("usage"))
+        choices = event.get("choices")
+        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+            continue
+        choice = choices[0]
+        if text := read(event, choice):
+            row.feed(text)
+            if row.cutter.stopped:
+                return "stop"
+        if reason := choice.get("finish_reason"):
+            finish = _read_finish(reason)
+    if rest := end():
+        row.feed(rest)
+    if not finish:
+        raise ServerError(CUT_OFF)
+    return finish
 
 
 @asynccontextmanager
@@ -166,7 +191,7 @@ async def open_stream(
         await request.__aexit__(None, None, None)
 
 
-def check_error(event: Mapping[str, Any]) -> None:
+def _check_error(event: Mapping[str, Any]) -> None:
     """Raise ServerError if an event is the report of an error."""
     if event.get("error") or event.get("object") == "error":
         raise ServerError(message_of(event).rstrip(".") or "it reported an error")
@@ -186,7 +211,7 @@ def _read_ids(row: Row, choice: Mapping[str, Any]) -> None:
         row.prompt_tokens = len(read)
 
 
-def count_tokens(row: Row, usage: Any) -> None:
+def _count_tokens(row: Row, usage: Any) -> None:
     """Take over the token counts that the server reports."""
     if not isinstance(usage, dict):
         return
@@ -201,7 +226,7 @@ def count_tokens(row: Row, usage: Any) -> None:
         row.cached_tokens = details["cached_tokens"]
 
 
-def read_finish(reason: Any) -> Finish:
+def _read_finish(reason: Any) -> Finish:
     if reason == "length":
         return "length"
     if reason in ("stop", "eos_token", "stop_sequence"):

@@ -158,8 +158,7 @@ class PromptTokens:
         tokenise the text differently, for example because it reads ``</s>`` in a message as a control token.
         """
         kind = self.server.kind
-        tokens = await self.tokenize(prompt)
-        ids = None if tokens is None else [token.id for token in tokens]
+        ids = await self._find_ids(prompt)
         if kind.adds_special_tokens:
             as_text = {"prompt": prompt.text, "add_special_tokens": self._adds_special(prompt)}
             if ids is None or ids == self._text_ids(prompt, ids):
@@ -170,6 +169,13 @@ class PromptTokens:
             return SentPrompt(fields={"prompt": ids}, count=len(ids), notes=notes)
         text, notes = self._adapt_beginning(prompt)
         return SentPrompt(fields={"prompt": text}, count=_length(ids), notes=notes)
+
+    async def _find_ids(self, prompt: Prompt) -> list[int] | None:
+        """Return the ids of `tokenize`, without the texts and positions that only the page shows."""
+        if self.tokenizer is not None:
+            return self.tokenizer.encode(prompt)
+        tokens = await self.tokenize(prompt)
+        return None if tokens is None else [token.id for token in tokens]
 
     def _adds_special(self, prompt: Prompt) -> bool:
         """Return whether the server is to prepend tokens such as BOS to a prompt."""

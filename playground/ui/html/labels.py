@@ -169,7 +169,7 @@ def model_chip(status: Status) -> str:
     device.
     """
     if status.state == "failed":
-        return _chip("failed", f'<span role="alert">{_html(status.note)}</span>')
+        return _chip("failed", f'<span role="alert">{_html(status.note)}</span>', title=status.note)
     name = f'<span class="name">{_html(short_name(status.base))}</span>'
     if status.state == "loading":
         value = "" if status.progress is None else f' value="{status.progress:.3f}"'
@@ -191,10 +191,12 @@ def model_chip(status: Status) -> str:
     return _chip("ready", name + "".join(f"<span>{_html(text)}</span>" for text in figures))
 
 
-def _chip(state: str, inside: str) -> str:
+def _chip(
+    state: str, inside: str, title: str = "Show model details, or load another model or adapter"
+) -> str:
     return (
         f'<button type="button" class="chip {state}" aria-haspopup="dialog" '
-        f'title="Show model details, or load another model or adapter">{inside}</button>'
+        f'title="{_html(title)}">{inside}</button>'
     )
 
 
