@@ -14,7 +14,7 @@ from playground.session import Session
 from tests.integration import lm_eval
 from tests.integration.real_model import HOW, PACKAGES, Real, gguf_file, open_real, train
 
-OF_THE_POCKET_MODEL = ("test_vllm_engine", "test_vllm_page", "test_vllm_serving")
+OF_THE_POCKET_MODEL = ("test_vllm_engine", "test_vllm_page")
 """Test files that need no real model."""
 
 

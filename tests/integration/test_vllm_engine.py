@@ -5,6 +5,9 @@ vLLM serves the pocket model and two of its adapters in float32, from the same f
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -291,3 +294,33 @@ def test_a_lane_that_no_module_serves_names_the_adapter(server: VLLM) -> None:
             parse_lane("pocket-ift-50", library)
     finally:
         engine.close()
+
+
+def test_the_serving_benchmark_generates_the_same_tokens_on_every_side(server: VLLM) -> None:
+    """Its speeds are not tested."""
+    flags = [
+        "--url",
+        server.url,
+        "--json",
+        "--runs",
+        "1",
+        "--messages",
+        "1",
+        "--tokens",
+        "8",
+        "--rows",
+        "1",
+        "4",
+    ]
+    command = [sys.executable, "-m", "benchmarks.serving", *flags]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
+    assert result.returncode == 0, result.stderr[-3000:]
+    figures = json.loads(result.stdout)
+    overhead = figures["overhead"]
+    assert overhead["tokens"] == dict.fromkeys(("client", "engine", "session"), 16 * 8)
+    assert min(overhead["engine_ratio"], overhead["session_ratio"]) > 0
+    assert list(figures["engines"]) == ["1", "4"]
+    for rows, found in figures["engines"].items():
+        assert found["tokens"]["local"] == found["tokens"]["vllm"] == 4 * int(rows) * 8
+        assert found["ratio"] > 0
+    assert figures["versions"].startswith("vLLM 0.")
