@@ -164,7 +164,7 @@ PLACES = {
     ],
     "jinja2": ["templates/__init__.py", "templates/sandbox.py"],
     "huggingface_hub": ["engine/hub/__init__.py", "engine/hub/cache.py", "engine/hub/transfer.py"],
-    "httpx": ["published/download.py"],
+    "httpx": ["engine/remote/transport.py", "published/download.py"],
     "subprocess": ["engine/adapters/patterns.py", "published/git.py"],
     "httpx2": [
         "engine/hub/__init__.py",

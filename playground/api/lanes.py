@@ -21,7 +21,8 @@ def check_ready(session: Session) -> None:
     """Check that the model is loaded.
 
     Raises:
-        ApiError: it is still loading (503), or could not be loaded (500).
+        ApiError: it is still loading (503), or could not be loaded (500). A server that cannot be reached is
+            tried again by the answer itself.
     """
     status = session.status()
     if status.state == "loading":
@@ -31,7 +32,7 @@ def check_ready(session: Session) -> None:
             code="model_loading",
             retry_after=RETRY_LOADING,
         )
-    if status.state == "failed":
+    if status.state == "failed" and not status.is_retrying:
         raise ApiError(500, status.note)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
+import logging
 import threading
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from playground.config import Settings
@@ -23,6 +23,8 @@ from playground.types import InputError, OutsideError, Status
 
 if TYPE_CHECKING:
     import openai
+
+log = logging.getLogger(__name__)
 
 RETRY_FIRST, RETRY_LAST = 1.0, 30.0
 """Shortest and longest time in seconds between attempts to reach a server that could not be used."""
@@ -61,9 +63,13 @@ class Connection:
 
         warning = None
         for server, model in self._list_checked():
-            with contextlib.suppress(openai.APIError, ServerError, StreamDamagedError, TimeoutError):
-                target = self.target(server.address, model)
+            target = self.target(server.address, model)
+            try:
                 warning = await find_interference(self.client(server.address), server, model, target)
+            except (openai.APIError, ServerError, StreamDamagedError, TimeoutError):
+                continue
+            except Exception as error:  # the servers must be reached again later, whatever has failed here
+                log.warning("The check of %s failed.", server.label, exc_info=error)
             if warning is not None:
                 break
         warnings = () if warning is None else (warning,)
@@ -230,7 +236,7 @@ class Connection:
         """
         if server.kind.answers_in_turn:
             return self._turns.setdefault(server.address, asyncio.Lock())
-        return contextlib.nullcontext()
+        return nullcontext()
 
     def target(self, address: str = "", model: str = "") -> Target:
         """Describe where a request goes, for error messages. The default is the first server."""

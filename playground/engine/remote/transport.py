@@ -34,6 +34,8 @@ def open_client(address: str, key: Secret | None, silence: float) -> openai.Asyn
         key: the API key; None if the server needs none.
         silence: seconds without data after which a request fails.
     """
+    # Not used here, but `openai` reads its classes while another thread is still importing it.
+    import httpx  # noqa: F401
     import httpx2
     import openai
 

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from playground.engine.remote import connection
 from tests.engine.remote.conftest import Connect, Serve, ask, request, wait_for
 from tests.helpers.completions_server import Asked, Body, list_models
 
@@ -60,3 +61,16 @@ def test_nothing_is_checked_without_adapters_and_a_failing_check_says_nothing(
     wait_for(lambda: not engine.status().is_checking)
     assert engine.status().state == "ready"
     assert engine.status().warnings == ()
+
+
+def test_a_fault_in_the_check_does_not_end_the_connection(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*arguments: object) -> None:
+        raise AttributeError("partially initialized module")
+
+    monkeypatch.setattr(connection, "find_interference", fail)
+    engine = connect(serve(Batch(0.0)), checks_isolation=True)
+    wait_for(lambda: not engine.status().is_checking)
+    assert engine.status().state == "ready"
+    assert ask(engine, request(max_new_tokens=2))[0].text == "word word"
