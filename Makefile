@@ -22,7 +22,7 @@ test: $(VENV)/installed-dev
 # The steps of the Dockerfile in a minimal Debian, without a container builder; as root, takes minutes.
 test-container: $(VENV)/installed-dev
 	@CI=true scripts/debian.sh debootstrap
-	@TEST_CONTAINER=1 $(BIN)/python -m pytest tests/deployment/test_container_steps.py $(ARGS)
+	@$(BIN)/python -m pytest tests/deployment/test_container_steps.py $(ARGS)
 
 # Only the tests with a real vLLM, one after the other, since each server takes a core.
 test-vllm: $(VENV)/vllm/installed $(VENV)/installed-real

@@ -13,12 +13,12 @@ import pytest
 
 from tests.helpers.paths import ROOT
 
-IS_ASKED_FOR = os.environ.get("TEST_CONTAINER") == "1"
+CAN_BUILD = sys.platform == "linux" and os.geteuid() == 0 and shutil.which("debootstrap") is not None
 TRIAL = 'id -un; python -m playground chat "What is the capital of France?" --lane pocket-ift; test ! -w /app'
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not IS_ASKED_FOR, reason="takes minutes, and needs root: run `make test-container`")
+@pytest.mark.skipif(not CAN_BUILD, reason="needs root and debootstrap, which `make test-container` installs")
 def test_the_steps_of_the_dockerfile_give_a_healthy_container(tmp_path: Path) -> None:
     wheels = tmp_path / "wheels"
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
