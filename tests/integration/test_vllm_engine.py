@@ -298,21 +298,8 @@ def test_a_lane_that_no_module_serves_names_the_adapter(server: VLLM) -> None:
 
 def test_the_serving_benchmark_generates_the_same_tokens_on_every_side(server: VLLM) -> None:
     """Its speeds are not tested."""
-    flags = [
-        "--url",
-        server.url,
-        "--json",
-        "--runs",
-        "1",
-        "--messages",
-        "1",
-        "--tokens",
-        "8",
-        "--rows",
-        "1",
-        "4",
-    ]
-    command = [sys.executable, "-m", "benchmarks.serving", *flags]
+    flags = ["--json", "--runs", "1", "--messages", "1", "--tokens", "8", "--rows", "1", "4"]
+    command = [sys.executable, "-m", "benchmarks.serving", "--url", server.url, *flags]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
     assert result.returncode == 0, result.stderr[-3000:]
     figures = json.loads(result.stdout)

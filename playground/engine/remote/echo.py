@@ -48,13 +48,12 @@ class Echo:
             raise StreamDamagedError
         # The token itself can be listed, too, even if it is not among the most likely ones.
         better = sum(value > own for other, value in likely.items() if other != self.texts[place])
-        is_listed = self.texts[place] in likely or better < len(likely)
         best = sorted(likely.items(), key=lambda item: -item[1])[:top]
         return TokenScore(
             token=token,
             text=text,
             logprob=float(own),
-            rank=better + 1 if is_listed and better < max(top, 1) else None,
+            rank=better + 1 if better < min(len(likely), max(top, 1)) else None,
             top=tuple((str(other), float(value)) for other, value in best),
         )
 

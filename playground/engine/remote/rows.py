@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from playground.engine.remote.failures import CUT_OFF, ServerError, Target, explain
-from playground.engine.remote.transport import read_events
+from playground.engine.remote.transport import read_choice, read_events
 from playground.engine.text import Cutter
 from playground.servers.errors import message_of
 from playground.types import Delta, Done, Event, Finish, Reply, Request
@@ -145,10 +145,9 @@ async def feed_answer(
     async for event in read_events(chunks):
         _check_error(event)
         _count_tokens(row, event.get("usage"))
-        choices = event.get("choices")
-        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        choice = read_choice(event)
+        if not choice:
             continue
-        choice = choices[0]
         if text := read(event, choice):
             row.feed(text)
             if row.cutter.stopped:

@@ -89,7 +89,7 @@ async def post_json(
 
 
 def read_choice(response: Any) -> dict[str, Any]:
-    """Return the first choice of a completion, or {} if there is none."""
+    """Return the first choice of a completion or of a streamed event, or {} if there is none."""
     choices = response.get("choices") if isinstance(response, dict) else None
     choice = choices[0] if isinstance(choices, list) and choices else None
     return choice if isinstance(choice, dict) else {}
