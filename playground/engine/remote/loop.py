@@ -24,18 +24,24 @@ class LoopThread:
 
     def __init__(self) -> None:
         self.closed = False
+        self._lock = threading.Lock()
+        self._started: set[Future[Any]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="tandem-remote", daemon=True)
         self._thread.start()
 
     def start(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
         """Run a coroutine in the thread."""
-        if self.closed:
-            work.close()
-            failed: Future[Result] = Future()
-            failed.set_exception(OutsideError(CLOSED))
-            return failed
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+        with self._lock:  # nothing starts after the loop was told to stop
+            if not self.closed:
+                started = asyncio.run_coroutine_threadsafe(work, self._loop)
+                self._started.add(started)
+                started.add_done_callback(self._started.discard)
+                return started
+        work.close()
+        failed: Future[Result] = Future()
+        failed.set_exception(OutsideError(CLOSED))
+        return failed
 
     def stream(
         self, requests: Sequence[Request], answer: Callable[[Row], Coroutine[Any, Any, None]]
@@ -67,21 +73,24 @@ class LoopThread:
 
     def close(self) -> None:
         """Cancel all work and end the thread."""
-        if not self.closed:
+        with self._lock:
+            if self.closed:
+                return
             self.closed = True
             self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(timeout=5)
+        self._thread.join(timeout=5)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_forever()
         finally:
-            # Cancelled requests close their connections.
-            tasks = asyncio.all_tasks(self._loop)
-            for task in tasks:
-                task.cancel()
-            self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            # Cancelled requests close their connections. The tasks that `anyio` has started for them are left
+            # to it, because it never awaits the coroutine of one that is cancelled before its first step.
+            for started in tuple(self._started):
+                started.cancel()
+            while tasks := asyncio.all_tasks(self._loop):
+                self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
             # Streams that were not read to their end.
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
