@@ -192,14 +192,23 @@ class Settings:
         return self.judge_key_of(server)
 
     def judge_key_of(self, server: str) -> Secret | None:
-        """Return the API key configured for a server's host.
+        """Return the API key configured for a server's host, or for its host and port.
 
         Returns None if no key is configured, or if it would be sent unencrypted to another machine.
         """
         parts = urlsplit(server)
         if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
             return None
-        return self.judge_keys.get(re.sub(r"[^A-Z0-9]", "_", parts.netloc.upper()))
+        keys = self.judge_keys
+        return keys.get(_name_host(parts.netloc)) or keys.get(_name_host(parts.hostname or ""))
+
+    def name_chat_key(self, server: str) -> str:
+        """Return the environment variable in which `chat_key_of` looks for the API key of a server."""
+        if self.is_remote(server):
+            return REMOTE_KEY
+        if identify_server(server) == identify_server(self.judge_url):
+            return f"{PREFIX}JUDGE_KEY"
+        return f"{PREFIX}JUDGE_KEY_{_name_host(urlsplit(server).hostname or '')}"
 
     def is_remote(self, server: str) -> bool:
         """Return whether an address is that of one of `remotes`."""
@@ -354,6 +363,11 @@ def _read_api_key(environ: Mapping[str, str]) -> Secret | None:
             "and punctuation without spaces."
         )
     return key
+
+
+def _name_host(host: str) -> str:
+    """Write a host name, or a host name and a port, as part of the name of an environment variable."""
+    return re.sub(r"[^A-Z0-9]", "_", host.upper())
 
 
 def _read_host_keys(environ: Mapping[str, str]) -> dict[str, Secret]:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from playground.types import InputError, Variant
@@ -68,24 +68,29 @@ class Rate:
         self._times: dict[str, deque[float]] = {}
         self._lock = threading.Lock()
 
-    def wait(self, who: str) -> float:
-        """Return how many seconds `who` must wait before the next event, or 0 if no wait is needed."""
+    def wait(self, who: str, events: int = 1) -> float:
+        """Return how many seconds `who` must wait before the next events, or 0 if no wait is needed.
+
+        Args:
+            events: number of events, at most the limit.
+        """
         if self._most is None:
             return 0
         with self._lock:
             now = self._clock()
             times = self._recent(who, now)
-            return 0 if len(times) < self._most else times[0] + WINDOW - now
+            excess = len(times) + events - self._most
+            return 0 if excess <= 0 else times[excess - 1] + WINDOW - now
 
-    def count(self, who: str) -> None:
-        """Count one event for `who`."""
+    def count(self, who: str, events: int = 1) -> None:
+        """Count events for `who`."""
         if self._most is None:
             return
         with self._lock:
             now = self._clock()
             for other in list(self._times):  # drop users without recent events
                 self._recent(other, now)
-            self._times.setdefault(who, deque()).append(now)
+            self._times.setdefault(who, deque()).extend([now] * events)
 
     def take_back(self, who: str) -> None:
         """Remove the last event counted for `who`."""
@@ -116,28 +121,37 @@ class Gate:
         self._within = 0
         self._lock = threading.Lock()
 
-    @contextmanager
     def message(
         self, visitor: str, variants: Sequence[Variant], turns: int, text: str = ""
+    ) -> AbstractContextManager[None]:
+        """Return a context manager that checks and counts one generation request, such as answering a
+        message; see `messages`.
+        """
+        return self.messages(visitor, [(variants, turns, text)])
+
+    @contextmanager
+    def messages(
+        self, visitor: str, messages: Sequence[tuple[Sequence[Variant], int, str]]
     ) -> Iterator[None]:
-        """Context manager that checks and counts one generation request, such as answering a message.
+        """Context manager that checks and counts the messages of one request: all of them or none.
 
         Args:
             visitor: the user's stable id.
-            variants: the variants of the lanes that will answer.
-            turns: number of turns in the conversation, including the requested one.
+            messages: for each message, the variants of the lanes that will answer, the number of turns in the
+                conversation including the requested one, and the text.
 
         Raises:
             InputError: a limit would be exceeded. The rejected request does not count towards the limits.
             RateLimitError: the limit is one on the number of messages.
         """
-        self._check(variants, turns, text)
-        self._enter(visitor)
+        for variants, turns, text in messages:
+            self._check(variants, turns, text)
+        self._enter(visitor, len(messages))
         try:
             yield
         finally:
             with self._lock:
-                self._within -= 1
+                self._within -= len(messages)
 
     def draft(self, visitor: str) -> bool:
         """Return whether a visitor may have another draft counted, and if so, count the request."""
@@ -165,25 +179,32 @@ class Gate:
                 f"{format_number(asked)}: lower it."
             )
 
-    def _enter(self, visitor: str) -> None:
+    def _enter(self, visitor: str, messages: int) -> None:
         limits = self.limits
+        possible = (limits.queue, limits.visitor_messages, limits.total_messages)
+        most = min((limit for limit in possible if limit is not None), default=messages)
+        if messages > most:
+            raise InputError(
+                f"A request can have at most {format_number(most)} messages here, but this one has "
+                f"{format_number(messages)}: split it."
+            )
         with self._lock:  # check and count under one lock, so that two concurrent messages cannot both pass
-            if limits.queue is not None and self._within >= limits.queue:
+            if limits.queue is not None and self._within + messages > limits.queue:
                 raise RateLimitError(
                     f"Limit of concurrent messages reached ({self._within}): try again in a moment.", 1.0
                 )
-            if wait := self._visitor.wait(visitor):
+            if wait := self._visitor.wait(visitor, messages):
                 raise RateLimitError(
                     f"Message limit reached ({format_number(limits.visitor_messages or 0)} per minute per "
                     f"visitor): try again in {format_number(math.ceil(wait))} s.",
                     wait,
                 )
-            if wait := self._total.wait(""):
+            if wait := self._total.wait("", messages):
                 raise RateLimitError(
                     f"Message limit of this page reached ({format_number(limits.total_messages or 0)} per "
                     f"minute): try again in {format_number(math.ceil(wait))} s.",
                     wait,
                 )
-            self._visitor.count(visitor)
-            self._total.count("")
-            self._within += 1
+            self._visitor.count(visitor, messages)
+            self._total.count("", messages)
+            self._within += messages

@@ -14,7 +14,7 @@ from types import FrameType
 from playground.config import DEFAULT_PORT, Settings, has_display
 from playground.engine.memory import share_freed_memory
 from playground.terminal import escape_log, print_error, print_text
-from playground.types import InputError
+from playground.types import InputError, Status
 from playground.words import format_seconds
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
@@ -53,19 +53,41 @@ def serve_page(settings: Settings) -> None:
     if settings.api:
         print_text(f"Its API is at {url}/v1")
     open_browser(settings, url)
-    is_loaded = False
+    reporter = StatusReporter(start)
     while not ended.wait(0.5):  # with a timeout, because an unlimited wait ignores Ctrl-C on Windows
-        if not is_loaded and (status := session.status()).state != "loading":
-            is_loaded = True
-            if status.state == "ready":
-                print_text(f"Ready in {format_seconds(time.monotonic() - start)}. Press Ctrl-C to stop.")
-            else:
-                print_error(status.note)
+        reporter.report(session.status())
     ui.stop(page)
     # Model loading cannot be interrupted. Its thread terminates with the process.
     closing = threading.Thread(target=session.close, daemon=True)
     closing.start()
     closing.join(timeout=5)
+
+
+class StatusReporter:
+    """Prints that the model is ready, why it is not and, if its server was lost, that it is back."""
+
+    def __init__(self, start: float) -> None:
+        """
+        Args:
+            start: time at which the program was started.
+        """
+        self._start = start
+        self._was_ready = False
+        self._failure: str | None = None
+        """The failure printed last, until the model is ready."""
+
+    def report(self, status: Status) -> None:
+        """Print what has changed since the last call."""
+        if status.state == "failed" and status.note != self._failure:
+            print_error(status.note)
+            self._failure = status.note
+        elif status.state == "ready":
+            if not self._was_ready:
+                seconds = format_seconds(time.monotonic() - self._start)
+                print_text(f"Ready in {seconds}. Press Ctrl-C to stop.")
+            elif self._failure is not None:
+                print_text("Ready again.")
+            self._was_ready, self._failure = True, None
 
 
 def open_browser(settings: Settings, url: str) -> None:

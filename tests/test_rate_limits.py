@@ -9,7 +9,7 @@ import pytest
 
 from playground.lanes.variant import parse_lane
 from playground.library import Library
-from playground.rate_limits import DRAFTS, PUBLIC, WINDOW, Gate, Limits, Rate
+from playground.rate_limits import DRAFTS, PUBLIC, WINDOW, Gate, Limits, Rate, RateLimitError
 from playground.types import InputError, Sampling, Variant
 
 
@@ -82,6 +82,26 @@ def test_all_visitors_together_are_limited_whatever_name_they_use() -> None:
     assert "Message limit of this page reached (3 per minute)" in refused(gate, who="d")
     clock.now += WINDOW
     ask(gate, who="d")
+
+
+def test_several_messages_wait_until_all_of_them_may_be_sent() -> None:
+    clock = Clock()
+    gate = Gate(Limits(visitor_messages=3, queue=5), clock)
+
+    def send(count: int) -> None:
+        with gate.messages("a", [([variant()], 1, "")] * count):
+            pass
+
+    with pytest.raises(InputError, match="at most 3 messages here, but this one has 4: split it"):
+        send(4)
+    send(1)
+    clock.now += 20
+    send(1)
+    with pytest.raises(RateLimitError, match="try again in 60 s"):
+        send(3)
+    with pytest.raises(RateLimitError, match="try again in 40 s"):
+        send(2)
+    send(1)
 
 
 def test_what_was_refused_is_not_counted() -> None:

@@ -1,4 +1,4 @@
-"""Tests for opening the page in the user's browser when the server starts."""
+"""Tests for what happens when the server starts: the browser, and what is printed about the model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import webbrowser
 import pytest
 
 from playground.config import Settings
-from playground.serve import open_browser
+from playground.serve import StatusReporter, open_browser
+from playground.types import Status
 
 URL = "http://127.0.0.1:7860"
 SILENT = ("CI", "SSH_CONNECTION", "SSH_TTY", "SPACE_ID", "DISPLAY", "WAYLAND_DISPLAY")
@@ -56,3 +57,33 @@ def test_it_is_not_opened_without_a_local_display(
     monkeypatch.setenv(name, "true")
     open_browser(Settings(), URL)
     assert opened == []
+
+
+def test_what_is_printed_about_the_model(capsys: pytest.CaptureFixture[str]) -> None:
+    reporter = StatusReporter(start=0.0)
+    ready = Status(state="ready", note="Ready", base="b")
+    lost = dataclasses.replace(ready, state="failed", note="The server is gone.", is_retrying=True)
+    refused = dataclasses.replace(lost, note="It does not accept connections.")
+
+    def printed(*statuses: Status) -> list[str]:
+        for status in statuses:
+            reporter.report(status)
+        said = capsys.readouterr()
+        return (said.out + said.err).splitlines()
+
+    assert printed(dataclasses.replace(ready, state="loading")) == []
+    (line,) = printed(ready, ready)
+    assert line.startswith("Ready in ")
+    assert line.endswith("Press Ctrl-C to stop.")
+    assert printed(lost, lost, refused, refused) == [lost.note, refused.note]
+    assert printed(ready, ready) == ["Ready again."]
+    assert printed(lost) == [lost.note]
+
+
+def test_a_model_that_is_ready_only_later_is_announced(capsys: pytest.CaptureFixture[str]) -> None:
+    reporter = StatusReporter(start=0.0)
+    reporter.report(Status(state="failed", note="It does not accept connections.", base="b"))
+    reporter.report(Status(state="ready", note="Ready", base="b"))
+    said = capsys.readouterr()
+    assert said.err == "It does not accept connections.\n"
+    assert said.out.startswith("Ready in ")

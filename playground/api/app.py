@@ -26,7 +26,7 @@ from playground.api.stream import Answers, send_stream
 from playground.rate_limits import Gate
 from playground.secret import Secret
 from playground.session import Session
-from playground.types import Reply, Request
+from playground.types import Done, Request
 from playground.unexpected import report_unexpected
 
 log = logging.getLogger(__name__)
@@ -126,7 +126,7 @@ class Api:
         with admit(questions, self._gate, scope.get(CLIENT, "")):
             requests = await asyncio.to_thread(self._fit, questions)
             async with aclosing(follow(self._session.stream(requests))) as events:
-                answers = Answers(events, len(requests), self._check_reply)
+                answers = Answers(events, len(requests), self._check_row)
                 if streams:
                     await send_stream(answers, shape, with_usage, send)
                 else:
@@ -137,15 +137,18 @@ class Api:
         """Render and fit the prompts. This takes long for long prompts, so it runs in a thread."""
         return [question.fit(self._session) for question in questions]
 
-    def _check_reply(self, reply: Reply) -> None:
+    def _check_row(self, row: Done) -> None:
         """Check that a row has been answered.
 
         Raises:
-            ApiError: the engine failed. If the model is being switched, the client should try again.
+            ApiError: the request is one that cannot be answered (400), or the engine failed (500). If the
+                model is being switched, the client should try again (503).
         """
-        if reply.error is None:
+        if row.reply.error is None:
             return
+        if row.is_invalid:
+            raise ApiError(400, row.reply.error)
         is_loading = self._session.status().state == "loading"
         raise ApiError(
-            503 if is_loading else 500, reply.error, retry_after=RETRY_LOADING if is_loading else None
+            503 if is_loading else 500, row.reply.error, retry_after=RETRY_LOADING if is_loading else None
         )

@@ -49,15 +49,15 @@ class Question:
 
 @contextmanager
 def admit(questions: list[Question], gate: Gate, visitor: str) -> Iterator[None]:
-    """Context manager that counts questions as messages, within the page's limits.
+    """Context manager that counts questions as messages, within the page's limits: all of them or none.
 
     Raises:
         ApiError: a limit would be exceeded.
     """
     with ExitStack() as stack:
         try:
-            for each in questions:
-                stack.enter_context(gate.message(visitor, [each.variant], each.turns, each.longest_text))
+            messages = [([each.variant], each.turns, each.longest_text) for each in questions]
+            stack.enter_context(gate.messages(visitor, messages))
         except InputError as error:
             raise convert_error(error, None) from None
         yield

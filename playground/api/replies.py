@@ -32,13 +32,21 @@ def name_finish(reply: Reply) -> str:
     return "length" if reply.finish == "length" else "stop"
 
 
-def count_usage(replies: Sequence[Reply]) -> dict[str, Any]:
-    """Return the numbers of tokens of all rows together."""
-    prompt = sum(reply.prompt_tokens or 0 for reply in replies)
+def count_usage(replies: Sequence[Reply]) -> dict[str, Any] | None:
+    """Return the numbers of tokens of all rows together, or None if the prompts' tokens are not known.
+
+    The number of cached tokens is left out if it is not known.
+    """
+    prompt = _add([reply.prompt_tokens for reply in replies])
+    if prompt is None:
+        return None
     new = sum(reply.new_tokens for reply in replies)
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": new,
-        "total_tokens": prompt + new,
-        "prompt_tokens_details": {"cached_tokens": sum(reply.cached_tokens or 0 for reply in replies)},
-    }
+    usage = {"prompt_tokens": prompt, "completion_tokens": new, "total_tokens": prompt + new}
+    cached = _add([reply.cached_tokens for reply in replies])
+    return usage if cached is None else {**usage, "prompt_tokens_details": {"cached_tokens": cached}}
+
+
+def _add(counts: Sequence[int | None]) -> int | None:
+    """Return the sum of numbers, or None if one of them is not known."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None

@@ -27,15 +27,13 @@ HEADERS = [
 class Answers:
     """The answers to a request's questions, while they are generated."""
 
-    def __init__(
-        self, events: AsyncGenerator[Event, None], rows: int, check: Callable[[Reply], None]
-    ) -> None:
+    def __init__(self, events: AsyncGenerator[Event, None], rows: int, check: Callable[[Done], None]) -> None:
         """Store the engine's events.
 
         Args:
             events: the engine's events.
             rows: number of rows.
-            check: function that raises ApiError if a reply is an error.
+            check: function that raises ApiError if a row failed.
         """
         self._events, self._check = events, check
         self.replies = [Reply()] * rows
@@ -49,7 +47,7 @@ class Answers:
         """
         async for event in self._events:
             if isinstance(event, Done):
-                self._check(event.reply)
+                self._check(event)
                 self.replies[event.row] = event.reply
                 yield event
             elif isinstance(event, Delta) and event.text:

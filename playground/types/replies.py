@@ -77,6 +77,8 @@ class Done:
 
     row: int
     reply: Reply
+    is_invalid: bool = False
+    """Whether the row failed because of the request itself, which would fail again."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -134,8 +134,19 @@ def test_messages_and_their_sizes_are_limited_in_public_mode(tmp_path: Path) -> 
             "limited to 2 turns" in server.post("chat/completions", {"model": "base", "messages": talk}).text
         )
         many = server.post("completions", {"model": "base", "prompt": ["x"] * 5})
-        assert many.status_code == 429, "each text counts"
+        assert many.status_code == 400, "each text counts"
+        assert "at most 4 messages here, but this one has 5" in many.text
         assert engine.requests == []
+
+
+def test_texts_of_one_request_are_admitted_together_or_not_at_all(tmp_path: Path) -> None:
+    with serve_script(tmp_path, limits=Limits(visitor_messages=4)) as (server, engine):
+
+        def ask(texts: int) -> int:
+            return server.post("completions", {"model": "base", "prompt": ["x"] * texts}).status_code
+
+        assert [ask(3), ask(2), ask(1), ask(1)] == [200, 429, 200, 429]
+        assert len(engine.requests) == 4
 
 
 def test_rate_limits_are_those_of_the_page(tmp_path: Path) -> None:

@@ -127,10 +127,8 @@ class RemoteEngine:
             server, model = connection.find_server(row.request.prompt.adapter)
             target = connection.target(server.address, model)
             body = await self._write_body(row, server, model)
-        except (InputError, OutsideError) as error:
-            row.end("error", str(error))
         except Exception as error:
-            row.end("error", explain(error, target))
+            row.fail(error, target)
         else:
             async with connection.take_turn(server):
                 if row.ended:

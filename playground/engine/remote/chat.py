@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from playground.config import Settings
 from playground.engine.remote import discovery, kinds
-from playground.engine.remote.failures import ServerError, Target, explain
+from playground.engine.remote.failures import Target
 from playground.engine.remote.kinds import ServerKind
 from playground.engine.remote.loop import LoopThread
 from playground.engine.remote.rows import Row, feed_answer, open_stream
@@ -26,7 +26,7 @@ from playground.servers.address import clean, identify_server
 from playground.servers.errors import read_error
 from playground.servers.refusals import REFUSING, find_refusal
 from playground.templates.thinking import CLOSING, OPENING
-from playground.types import ChatModel, Event, Finish, InputError, OutsideError, Request
+from playground.types import ChatModel, Event, Finish, InputError, Request
 from playground.types.replies import CHAT_MODEL_AT
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ MOST_TRIES = 6
 """Maximum number of different requests to try for one answer."""
 SILENCE = 120.0
 """Seconds without data after which an answer fails. Reasoning models can be silent for long."""
-KEY_HINT = "a key for this visit, or TANDEM_JUDGE_KEY_HOST"
 
 
 class ChatModels:
@@ -75,11 +74,12 @@ class ChatModels:
         """Generate one answer. All failures end the row with one sentence."""
         model = row.request.prompt.chat_model
         assert model is not None
-        target = Target(address=model.server, model=model.name, silence=self._silence, key_name=KEY_HINT)
+        target = Target(address=model.server, model=model.name, silence=self._silence)
         client = None
         try:
             key = self._find_key(model, keys)
-            target = replace(target, key=key)
+            variable = self._settings.name_chat_key(model.server)
+            target = replace(target, key=key, key_name=f"a key for this visit, or {variable}")
             if row.request.sampling.max_new_tokens == 0:
                 row.end("length")
                 return
@@ -91,10 +91,8 @@ class ChatModels:
         except asyncio.CancelledError:
             row.end("cancelled")
             raise
-        except (InputError, OutsideError) as error:
-            row.end("error", explain(error, target) if isinstance(error, ServerError) else str(error))
         except Exception as error:
-            row.end("error", explain(error, target))
+            row.fail(error, target)
         finally:
             if client is not None:
                 await client.close()

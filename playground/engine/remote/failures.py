@@ -60,6 +60,15 @@ def explain(error: Exception, target: Target) -> str:
     return redact(_explain(error, target), target.key)
 
 
+def is_invalid_request(error: Exception) -> bool:
+    """Return whether a request failed because of what it asks for, so that it would fail again."""
+    import openai
+
+    return isinstance(error, InputError) or (
+        isinstance(error, openai.APIStatusError) and error.status_code in (400, 404, 413, 422)
+    )
+
+
 def _explain(error: Exception, target: Target) -> str:
     import openai
 

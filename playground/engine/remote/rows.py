@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from playground.engine.remote.failures import CUT_OFF, ServerError, Target, explain
+from playground.engine.remote.failures import CUT_OFF, ServerError, Target, explain, is_invalid_request
 from playground.engine.remote.transport import read_choice, read_events
 from playground.engine.text import Cutter
 from playground.servers.errors import message_of
-from playground.types import Delta, Done, Event, Finish, Reply, Request
+from playground.types import Delta, Done, Event, Finish, InputError, OutsideError, Reply, Request
 
 if TYPE_CHECKING:
     import openai
@@ -63,7 +63,7 @@ class Row:
         self.text += text
         self.outbox.put(Delta(row=self.index, text=text, reply=self._reply("")))
 
-    def end(self, finish: Finish, error: str | None = None) -> None:
+    def end(self, finish: Finish, error: str | None = None, is_invalid: bool = False) -> None:
         """Finish the row: emit the text held back so far, then the `Done` event. Does nothing if finished."""
         if self.ended:
             return
@@ -72,7 +72,12 @@ class Row:
             self._emit(rest)
         if finish == "length" and self.cutter.closed:
             finish = "stop"
-        self.outbox.put(Done(row=self.index, reply=self._reply(finish, error)))
+        self.outbox.put(Done(row=self.index, reply=self._reply(finish, error), is_invalid=is_invalid))
+
+    def fail(self, error: Exception, target: Target) -> None:
+        """Finish the row with a sentence about an error; see `explain`."""
+        is_own = isinstance(error, InputError | OutsideError) and not isinstance(error, ServerError)
+        self.end("error", str(error) if is_own else explain(error, target), is_invalid_request(error))
 
     def _reply(self, finish: Finish, error: str | None = None) -> Reply:
         return Reply(
@@ -109,7 +114,7 @@ async def stream_completion(
         import openai
 
         row.lost = not isinstance(error, openai.APIStatusError) or error.status_code == 404
-        row.end("error", explain(error, target))
+        row.fail(error, target)
     else:
         row.end(finish)
 

@@ -76,7 +76,7 @@ class Lane:
             with gr.Row(elem_classes="head"):
                 gr.HTML(f"<b>{lane_letter(number)}</b>", elem_classes="letter")
                 self.preset = Choice(
-                    self.list_presets(),
+                    self.list_presets(spec),
                     value=spec,
                     label=f"Lane {lane_letter(number)}",
                     container=False,

@@ -22,6 +22,8 @@ NOTES = {
     "failed": "The model could not be loaded: the reason is in the server's log.",
 }
 """The note for each state of the engine. The engine's own note can contain paths."""
+RETRYING = "The server of the model cannot be used, and is tried again: the reason is in this server's log."
+"""The note while a server of ``--remote`` cannot be used."""
 
 
 class Health:
@@ -64,7 +66,7 @@ class Health:
         generating, waiting = self._count_answers() if self._count_answers else (0, 0)
         return {
             "status": state,
-            "note": NOTES[state],
+            "note": RETRYING if status and status.is_retrying else NOTES[state],
             "progress": status.progress if status else None,
             "version": self._version,
             "queue": {"generating": generating, "waiting": waiting, "limit": self._limit},

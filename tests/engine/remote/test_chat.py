@@ -204,9 +204,17 @@ def test_a_wrong_key_is_one_sentence_without_the_key(serve: Serve, chat: ChatMod
     assert KEY not in error
 
 
-def test_configured_keys_are_sent_to_their_servers(serve: Serve) -> None:
+def test_a_missing_key_is_one_sentence_with_the_variable_to_set(serve: Serve, chat: ChatModels) -> None:
+    server = serve(lambda asked, body: asked.fail(401, "No key."))
+    error = ask(chat, build(server))[0].error
+    assert error is not None
+    assert error.endswith("(401): set a key for this visit, or TANDEM_JUDGE_KEY_127_0_0_1.")
+
+
+@pytest.mark.parametrize("has_port", [True, False])
+def test_configured_keys_are_sent_to_their_servers(serve: Serve, has_port: bool) -> None:
     server = serve(say("Hi"))
-    host = f"127_0_0_1_{server.server_port}"
+    host = f"127_0_0_1_{server.server_port}" if has_port else "127_0_0_1"
     settings = Settings.read({}, {f"TANDEM_JUDGE_KEY_{host}": KEY})
     chat = ChatModels(settings)
     try:
