@@ -17,6 +17,7 @@ from playground import context_fit
 from playground.engine import Engine
 from playground.judging.service import Judges
 from playground.judging_session import JudgingSession
+from playground.lanes.names import find_adapter
 from playground.lanes.variant import parse_lane
 from playground.library import Library
 from playground.running_turn import BUSY, SETTLE, RunningTurns, Snapshots, replace_last_answer
@@ -98,11 +99,14 @@ class Session(JudgingSession):
         """Build the variant for a lane spec (see `parse_lane`).
 
         `sets` provides additional demonstration sets.
+
+        Raises:
+            InputError: the spec is invalid, or its adapter cannot be used.
         """
         library = self.library
         if sets:
             library = dataclasses.replace(library, demo_sets={**library.demo_sets, **sets})
-        return parse_lane(spec, library, sampling)
+        return _parse_lane(spec, library, sampling, self.status())
 
     def new(self, variants: Sequence[Variant]) -> Conversation:
         """Create an empty conversation. The conversation is recorded when its first message is sent."""
@@ -358,6 +362,16 @@ class Session(JudgingSession):
             reply = Reply(finish="error", error=str(error))
             return Answer(variant=variant.name, request=None, reply=reply, version=version)
         return Answer(variant=variant.name, request=request, reply=Reply(), version=version)
+
+
+def _parse_lane(spec: str, library: Library, sampling: Sampling | None, status: Status) -> Variant:
+    try:
+        return parse_lane(spec, library, sampling)
+    except InputError:
+        # An adapter that cannot be used is not in the library; the status contains the reason.
+        if reason := status.adapter_error(find_adapter(spec)):
+            raise InputError(reason) from None
+        raise
 
 
 def _messages(conversation: Conversation, lane: int, text: str) -> list[Message]:

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from playground.api.errors import ApiError
-from playground.lanes.names import find_adapter, find_class, offer_lanes
+from playground.lanes.names import find_class, offer_lanes
 from playground.lanes.spec import format_spec, parse_spec
 from playground.lanes.variant import UnknownLaneError
 from playground.session import Session
@@ -81,17 +81,10 @@ def build_variant(session: Session, model: Any, system: str = "") -> Variant:
     except UnknownLaneError as error:
         raise ApiError(404, str(error), code="model_not_found", param="model") from None
     except InputError as error:
-        # An adapter remains pending if its download failed; the status contains the reason.
-        reason = find_adapter_error(session, find_adapter(model))
-        raise ApiError(400, reason or str(error), param="model") from None
-    if reason := find_adapter_error(session, variant.aligner.adapter):
+        raise ApiError(400, str(error), param="model") from None
+    if reason := session.status().adapter_error(variant.aligner.adapter):
         raise ApiError(400, reason, param="model")
     return dataclasses.replace(variant, name=model.strip())
-
-
-def find_adapter_error(session: Session, name: str | None) -> str | None:
-    """Return the reason why the engine cannot use an adapter, or None if it can or if there is none."""
-    return next((each.error for each in session.status().adapters if each.card.name == name), None)
 
 
 def _with_system(model: str, system: str) -> str:

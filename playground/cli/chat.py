@@ -106,11 +106,13 @@ def chat(
         print_json(chat_json(conversation))
     status = session.status()
     unanswered = find_unanswered(conversation)
+    # A server that was lost is reported by its lanes, because this command does not try it again.
+    has_failed = status.state == "failed" and not status.is_retrying
     # The sentence that is printed last, by `fail` or by `exit_if_unanswered`.
     final = unanswered[0].answers[0].reply.error if unanswered else None
-    final = status.note if status.state == "failed" else final
+    final = status.note if has_failed else final
     print_warnings(status, settings, session.library.refused, {final})
-    if status.state == "failed":
+    if has_failed:
         fail(status.note, FAILURE)
     exit_if_unanswered(conversation)
 

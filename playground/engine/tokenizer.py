@@ -131,7 +131,10 @@ def encode(tokenizer: Any, prompt: Prompt, before: Sequence[int] | None = None) 
         before: the result of `find_prefix_ids(tokenizer)`, if already known.
     """
     ids: list[int] = tokenizer(
-        prompt.text, add_special_tokens=False, split_special_tokens=not prompt.control_tokens
+        prompt.text,
+        add_special_tokens=False,
+        split_special_tokens=not prompt.control_tokens,
+        verbose=False,  # the limit in the tokenizer's files need not be that of the model or its server
     )["input_ids"]
     first = list(find_prefix_ids(tokenizer) if before is None else before)
     if not prompt.bos and not prompt.control_tokens:
@@ -152,6 +155,7 @@ def list_tokens(tokenizer: Any, prompt: Prompt, before: Sequence[int] | None = N
             add_special_tokens=False,
             split_special_tokens=not prompt.control_tokens,
             return_offsets_mapping=True,
+            verbose=False,
         )["offset_mapping"]
         starts[len(ids) - len(offsets) :] = [start for start, _ in offsets]
     pieces = tokenizer.convert_ids_to_tokens(ids)

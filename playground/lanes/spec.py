@@ -25,7 +25,8 @@ _PLAIN = re.compile(r"[^,]*")
 _ON_SERVER = re.compile(
     r"(?P<model>[^,=\"@]*[^,=\"@\s])@(?P<server>https?://[^,\s]*)(?P<rest>,.*|)\Z", re.DOTALL
 )
-_MISTYPED = re.compile(r"[^:,=\"]*@[a-z]+:", re.IGNORECASE)
+_MISTYPED = re.compile(r"[^:,=\"]*@")
+_OPTION_IN_SERVER = re.compile(r":[a-z_]+=")
 CHAT_MODEL = "chat-model"
 """Name of the lanes of chat models, of which ``chat:model=MODEL`` and ``MODEL@SERVER`` are short forms."""
 
@@ -39,6 +40,11 @@ def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
     """
     spec = spec.strip()
     if found := _ON_SERVER.match(spec):
+        if option := _OPTION_IN_SERVER.search(found["server"]):
+            raise InputError(
+                f"{shorten(option[0])!r} is not part of a server's address: separate the options of a chat "
+                "model by commas, as in MODEL@http://SERVER,temperature=1."
+            )
         name, options = parse_spec(f"{CHAT_MODEL}:{found['rest'].removeprefix(',')}")
         if both := {"model", "server"} & options.keys():
             raise InputError(f"{min(both)!r} is set twice: remove one of the two.")
@@ -67,7 +73,7 @@ def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
         if key in options:
             raise InputError(f"{key!r} is set twice: remove one of the two.")
         options[key] = value
-    return (CHAT_MODEL if name == "chat" and "model" in options else name), options
+    return (CHAT_MODEL if name == "chat" and options.keys() & {"model", "server"} else name), options
 
 
 def _value(rest: str, at: int, key: str) -> tuple[str, int]:

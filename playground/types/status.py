@@ -72,3 +72,7 @@ class Status:
     """Resident memory of this process in bytes."""
     device_memory: int | None = None
     """GPU memory used by this process, in bytes; None without a GPU."""
+
+    def adapter_error(self, name: str | None) -> str | None:
+        """Return why the engine cannot use an adapter, or None if it can or if there is none."""
+        return next((each.error for each in self.adapters if each.card.name == name), None)

@@ -38,12 +38,12 @@ def hello(asked: Asked, body: Body) -> None:
     asked.stream(["Hello"])
 
 
-def ask_wrongly(server: ApiServer, **fields: Any) -> tuple[int, str]:
+def ask_for_error(server: ApiServer, **fields: Any) -> tuple[int, str]:
     answer = server.ask(fields.pop("model", "base"), **fields)
     return answer.status_code, answer.json()["error"]["message"]
 
 
-def test_what_a_client_asks_wrongly_is_the_clients_error(serve: Serve) -> None:
+def test_a_request_that_cannot_be_answered_is_the_clients_error(serve: Serve) -> None:
     def refuse(asked: Asked, body: Body) -> None:
         asked.fail(asked.server.refusal, "temperature must be at most 2")  # type: ignore[attr-defined]
 
@@ -51,17 +51,17 @@ def test_what_a_client_asks_wrongly_is_the_clients_error(serve: Serve) -> None:
     server = serve(remote)
     for status in (400, 422):
         remote.refusal = status  # type: ignore[attr-defined]
-        code, sentence = ask_wrongly(server, temperature=2.5)
+        code, sentence = ask_for_error(server, temperature=2.5)
         assert (code, "temperature must be at most 2" in sentence) == (400, True), sentence
     remote.refusal = 500  # type: ignore[attr-defined]
-    assert ask_wrongly(server)[0] == 500
+    assert ask_for_error(server)[0] == 500
     remote.refusal = 401  # type: ignore[attr-defined]
-    assert ask_wrongly(server)[0] == 500, "the key is the operator's"
+    assert ask_for_error(server)[0] == 500, "the key is the operator's"
     spec = "base:penalty_scope=answer,repetition_penalty=1.2"
-    code, sentence = ask_wrongly(server, model=spec)
+    code, sentence = ask_for_error(server, model=spec)
     assert (code, "penalty_scope=answer is not supported" in sentence) == (400, True)
     remote.refusal = 404  # type: ignore[attr-defined]
-    code, sentence = ask_wrongly(server, model=f"nope@{remote.url}")
+    code, sentence = ask_for_error(server, model=f"nope@{remote.url}")
     assert (code, "does not serve the model 'nope'" in sentence) == (400, True), sentence
     remote.end()
 

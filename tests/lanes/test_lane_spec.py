@@ -45,6 +45,10 @@ def test_a_spec_is_read(spec: str, options: dict[str, str]) -> None:
         ('chat:a="x', "is not closed"),
         ('chat:a="x"y', "is followed by more text"),
         ('chat:a="x\\"', "is not closed"),
+        ("m@127.0.0.1:8000", "'m@127.0.0.1:8000' is not a chat model on a server: write MODEL@http://SERVER"),
+        ("m@server", "is not a chat model on a server"),
+        ("m@http://server:8000:temperature=1", "':temperature=' is not part of a server's address"),
+        ("m@http://server/v1:top_p=1,k=2", "separate the options of a chat model by commas"),
     ],
 )
 def test_a_bad_spec_is_refused_in_one_sentence(spec: str, reason: str) -> None:
@@ -122,6 +126,7 @@ def test_template_variables_of_the_controls_cannot_be_options_of_the_lane() -> N
         ("ift", "This lane needs an adapter"),
         ('chat:system="', "The quoted value of system= is not closed"),
         ("unknown", "There is no lane 'unknown'"),
+        ("chat:server=http://127.0.0.1:1/v1", "This lane needs a model: write MODEL@http://SERVER"),
     ],
 )
 def test_errors_of_a_lane_begin_with_its_letter_and_its_spec(spec: str, reason: str) -> None:

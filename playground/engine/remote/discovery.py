@@ -136,6 +136,11 @@ def _choose_base(
             return ServedModel(id=wanted)  # not every server lists what it can load
         if found is None:
             raise InputError(f"The server at {address} does not serve {wanted!r}: choose one of {names}.")
+        if found.parent is not None:
+            raise InputError(
+                f"{wanted!r} at {address} is a LoRA module of {found.parent!r}, and not a base model: write "
+                f"--remote {address}={found.parent}, and the module is served as an adapter."
+            )
         return found
     bases = [model for model in models if model.parent is None]
     if len(bases) == 1:

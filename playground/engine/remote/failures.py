@@ -27,6 +27,7 @@ _TOO_LONG = re.compile(
     r"|context_length_exceeded|too (?:long|large)|must be <=",
     re.IGNORECASE,
 )
+_NO_TEMPLATE = re.compile(r"chat[ _]template", re.IGNORECASE)
 CUT_OFF = "the connection ended before the answer was complete"
 
 
@@ -131,12 +132,22 @@ def _explain_status(error: openai.APIStatusError, target: Target) -> str:
         # The server's message is not quoted, because it can repeat the key.
         what = "does not accept the API key" if target.key else "requires an API key"
         return f"{where} {what} ({status}): set {target.key_name}."
+    if status == 404 and not target.model:
+        return (
+            f"{where} has no list of models at this address (404): check the address, which usually ends "
+            "after the port or in /v1."
+        )
     if status == 404:
         return f"{where} does not serve the model {target.model!r} (404): check its name, or load it there."
     if status == 413 or (status in (400, 422) and _TOO_LONG.search(_message(body))):
         return (
             f"The prompt and the answer do not fit the context of the model at {target.name} ({status})"
             f"{quote}: start a new conversation, use fewer demonstrations or a lower limit on new tokens."
+        )
+    if status in (400, 422) and _NO_TEMPLATE.search(_message(body)):
+        return (
+            f"The model {target.model!r} at {target.name} has no chat template ({status}): compare it as a "
+            "base model with --remote, or start its server with a chat template."
         )
     if status == 429:
         return f"{where} limits the number of requests (429){quote}: {_when(error.response.headers)}."

@@ -211,6 +211,14 @@ def test_a_missing_key_is_one_sentence_with_the_variable_to_set(serve: Serve, ch
     assert error.endswith("(401): set a key for this visit, or TANDEM_JUDGE_KEY_127_0_0_1.")
 
 
+def test_a_model_without_a_chat_template_is_one_sentence(serve: Serve, chat: ChatModels) -> None:
+    said = "As of transformers v4.44, default chat template is no longer allowed, so you must provide one"
+    server = serve(lambda asked, body: asked.fail(400, said))
+    error = ask(chat, build(server))[0].error
+    assert error is not None
+    assert "has no chat template (400): compare it as a base model with --remote" in error
+
+
 @pytest.mark.parametrize("has_port", [True, False])
 def test_configured_keys_are_sent_to_their_servers(serve: Serve, has_port: bool) -> None:
     server = serve(say("Hi"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from playground.engine.remote import RemoteEngine
 from playground.engine.remote.pieces import locate_pieces
 from playground.lanes.variant import parse_lane
 from playground.library import Library
+from playground.session import Session
+from playground.store import Store
 from playground.types import InputError, Prompt
 from tests.engine.remote.conftest import Connect, Serve, ask, request
 from tests.helpers.completions_server import Asked, Body, list_models
@@ -103,6 +106,13 @@ def test_a_server_with_several_models_needs_a_name(serve: Serve, connect: Connec
     assert "does not serve 'three': choose one of one, two" in connect(f"{server.url}=three").status().note
 
 
+def test_a_lora_module_is_not_taken_for_the_base(serve: Serve, connect: Connect) -> None:
+    server = serve(hello)
+    note = connect(f"{server.url}=tuned").status().note
+    assert "'tuned' at " in note
+    assert f"is a LoRA module of 'base', and not a base model: write --remote {server.url}/v1=base" in note
+
+
 def test_servers_of_different_bases_are_refused(serve: Serve, connect: Connect) -> None:
     one, two = serve(hello, models=list_models("a/llama")), serve(hello, models=list_models("b/qwen"))
     note = connect(one, two).status().note
@@ -138,11 +148,17 @@ def test_a_merged_model_can_be_an_adapter(serve: Serve, connect: Connect) -> Non
     assert two.bodies[0]["model"] == "a/llama-ift"
 
 
-def test_an_adapter_that_is_not_served_says_so(serve: Serve, connect: Connect) -> None:
+def test_an_adapter_that_is_not_served_says_so(serve: Serve, connect: Connect, tmp_path: Path) -> None:
     engine = connect(serve(hello), adapters=["mine=nowhere"])
     error = ask(engine, request(adapter="mine"))[0].error
     assert error is not None
     assert "does not serve 'nowhere', named for adapter 'mine': load it there" in error
+    library = Library(base="base")
+    session = Session(engine, library, Store(tmp_path))
+    for spec in ("mine", "urial:adapter=mine"):
+        with pytest.raises(InputError, match="does not serve 'nowhere', named for adapter 'mine'"):
+            session.variant(spec)
+    session.close()
 
 
 def test_local_adapters_that_are_not_served_are_listed_with_what_to_do(

@@ -62,6 +62,8 @@ def test_a_server_that_is_not_one_for_models_gives_one_sentence(serve: Serve, co
     server = serve(hello)
     server.pages["/v1/models"] = b"<html>Hello</html>"
     assert "not an answer in OpenAI's format: check the address" in connect(server).status().note
+    note = connect(f"{server.url}/v1/completions").status().note
+    assert "has no list of models at this address (404): check the address" in note
 
 
 def test_lanes_work_once_a_server_that_was_loading_is_ready(serve: Serve, connect: Connect) -> None:

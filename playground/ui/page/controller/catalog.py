@@ -14,7 +14,6 @@ from playground.lanes.names import (
     BASE,
     INSTRUCTION_ONLY,
     default_lanes,
-    find_adapter,
     find_label,
     label_lanes,
 )
@@ -140,13 +139,7 @@ class LaneCatalog:
         Raises:
             InputError: the spec cannot be used.
         """
-        try:
-            return self.session.variant(spec, sets=state.demonstrations.sets if state else None)
-        except InputError:
-            # An adapter remains pending if its download failed; the status contains the reason.
-            if error := self.adapter_error(find_adapter(spec)):
-                raise InputError(error) from None
-            raise
+        return self.session.variant(spec, sets=state.demonstrations.sets if state else None)
 
     def lane_variant(
         self, state: PageState, conversation: Conversation | None, lane: int, settings: LaneSettings
