@@ -13,7 +13,7 @@ from playground.ui.controls.events import HIDDEN, Updates, Values
 from playground.ui.controls.lane import Lane
 from playground.ui.page.controller import Controller, LaneSettings, Snapshot
 from playground.ui.page.events import EventPayload, PageEvents, target_id
-from playground.ui.page.examples import Example, ExampleRow
+from playground.ui.page.examples import ExampleRow
 from playground.ui.page.inputs import PREFILL_LIMIT, PageInputs
 from playground.ui.page.lanes import Lanes
 from playground.ui.page.state import PageState
@@ -100,8 +100,8 @@ class Composer:
         self.stream = stream
         stream.on(self.send.click, self.on_send)
         stream.on(self.box.submit, self.on_send)
-        for button, example in zip(examples.buttons, examples.examples, strict=True):
-            stream.on(button.click, self.on_example(example))
+        for number, button in enumerate(examples.buttons):
+            stream.on(button.click, self.on_example(examples, number))
         stream.on(self.retry.click, self.on_retry)
         for button in (self.replay, *replays):
             stream.on(button.click, self.on_replay)
@@ -142,14 +142,13 @@ class Composer:
 
         yield from self.stream.run(state, snapshots, {self.box: ""})
 
-    def on_example(self, example: Example) -> Callable[..., Iterator[Updates]]:
-        """Return a handler that sends an example. It leaves the text in the message box unchanged."""
+    def on_example(self, examples: ExampleRow, number: int) -> Callable[..., Iterator[Updates]]:
+        """Return a handler that sends one of the examples. It leaves the text in the message box unchanged."""
 
         def handler(state: PageState, values: Values, payload: EventPayload) -> Iterator[Updates]:
             def snapshots() -> Generator[Snapshot]:
-                return self.controller.streaming.play(
-                    state, example.messages, lambda: self._read(state, values)
-                )
+                messages = examples.examples[number].messages
+                return self.controller.streaming.play(state, messages, lambda: self._read(state, values))
 
             yield from self.stream.run(state, snapshots)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import gradio as gr
@@ -39,6 +41,7 @@ EXAMPLES = (
 )
 
 
+@lru_cache(maxsize=16)  # the names of models in folders are compared by their files
 def list_examples(base: str) -> tuple[Example, ...]:
     """Return the examples for a base model."""
     return POCKET_EXAMPLES if same_model(base, POCKET) else EXAMPLES
@@ -50,9 +53,14 @@ class ExampleRow:
     The row's buttons are connected by `Composer`.
     """
 
-    def __init__(self, base: str) -> None:
-        """Add the row with the questions for a base model."""
-        self.examples = list_examples(base)
+    def __init__(self, read_base: Callable[[], str]) -> None:
+        """Add the row with the questions for the base model.
+
+        Args:
+            read_base: function that returns the name of the base model. It can change: a server is reached
+                after the page was built, or another model is chosen.
+        """
+        self._read_base = read_base
         with gr.Row(elem_id="examples") as self.row:
             self.title = gr.HTML(_render_title(PageState.lanes), elem_id="examples-title")
             self.buttons = [
@@ -62,14 +70,26 @@ class ExampleRow:
             self.tour = small_button("Five-minute tour", "tour-start")
 
     @property
+    def examples(self) -> tuple[Example, ...]:
+        """The examples for the current base model."""
+        return list_examples(self._read_base())
+
+    @property
     def outputs(self) -> list[Any]:
         """Components updated by `draw`."""
-        return [self.row, self.title]
+        return [self.row, self.title, *self.buttons]
 
     def draw(self, state: PageState, visible: bool) -> Updates:
         """Return UI updates that show or hide the row. Its sentence depends on the number of lanes."""
         updates: Updates = {self.row: gr.update(visible=visible)}
-        return updates | {self.title: _render_title(state.lanes)} if visible else updates
+        return updates | {self.title: _render_title(state.lanes)} | self.draw_labels() if visible else updates
+
+    def draw_labels(self) -> Updates:
+        """Return UI updates that show the questions for the current base model."""
+        return {
+            button: gr.update(value=example.label)
+            for button, example in zip(self.buttons, self.examples, strict=True)
+        }
 
 
 def _render_title(lanes: int) -> str:

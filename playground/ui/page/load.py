@@ -95,7 +95,7 @@ class PageLoad:
     def _load(self, state: PageState, values: Values, query: Sequence[tuple[str, str]]) -> Updates:
         named = dict(query)
         state.early_query = query if self.controller.session.status().is_retrying else None
-        updates = self.topbar.draw_model()
+        updates = {**self.topbar.draw_model(), **self.actions.examples.draw_labels()}
         # address.js adds "resume" if the page was reloaded before its address contained the new id.
         id = named.get("c") or ("resume" in named and self.controller.streaming.find_latest()) or None
         if id:

@@ -127,7 +127,7 @@ class Page:
         self.setup_undo = self.arrangement.compose_undo()
         self.download = Download(self.controller, self.settings.is_ephemeral)
         self.tour_row = TourRow()
-        self.examples = ExampleRow(self.controller.session.library.base)
+        self.examples = ExampleRow(lambda: self.controller.session.library.base)
         self.probe_row = ProbeRow(self.controller)
         with gr.Row(visible=False, elem_id="actions", elem_classes="above") as actions:
             self.votes = Votes(self.controller, get_voter)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from playground.ui.page.examples import EXAMPLES
 from tests.helpers.browsing import App, Person
 from tests.helpers.completions_server import Asked, CompletionsServer, list_models
 
@@ -39,11 +40,13 @@ def test_a_page_that_came_before_its_server_gets_its_lanes(
         page.goto(f"{app.url}?lane=urial&lane=pocket-ift")
         expect(page.locator("#skeleton")).to_have_count(0)
         expect(page.locator("#model .chip.failed")).to_contain_text("is not ready (503)")
+        expect(page.locator("#example-0")).to_have_text(EXAMPLES[0].label)
         server.status = None
         expect(page.locator("#model .chip.ready")).to_contain_text("models/pocket")
         expect(page.locator("#model .chip.ready")).to_contain_text("vLLM 0.32.0 at 127.0.0.1")
         expect(page.locator("#pick-1 input")).to_have_value("IFT \u00b7 Pocket IFT")
-        person.ask("What is the capital of Greece?")
+        expect(page.locator("#example-0")).to_have_text("What is the capital of Greece?")
+        page.click("#example-0")
         for lane in range(2):
             expect(page.locator(f"#chat-{lane} .bot.message")).to_contain_text("Athens is the capital.")
         assert KEY not in page.content()
