@@ -143,7 +143,7 @@ class Composer:
         yield from self.stream.run(state, snapshots, {self.box: ""})
 
     def on_example(self, examples: ExampleRow, number: int) -> Callable[..., Iterator[Updates]]:
-        """Return a handler that sends one of the examples. It leaves the text in the message box unchanged."""
+        """Return a handler that sends an example. It leaves the text in the message box unchanged."""
 
         def handler(state: PageState, values: Values, payload: EventPayload) -> Iterator[Updates]:
             def snapshots() -> Generator[Snapshot]:
