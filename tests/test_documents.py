@@ -75,6 +75,7 @@ NOT_RUN = {
     "python -m benchmarks.page": "takes minutes",
     "python -m benchmarks.page_load": "takes minutes",
     "python -m benchmarks.load": "takes minutes",
+    "python -m benchmarks.serving --runs 15": "takes minutes; run once in tests/integration",
     "python -m benchmarks.stops FOLDER --out FILE": "needs a model in the folder",
     "python app.py --public --proxies 1 --allow-host tandem.example.org": (
         "needs nginx; tests/deployment/test_nginx.py runs both"
