@@ -104,7 +104,9 @@ def test_a_visitor_is_known_by_the_address_that_nginx_reports(proxied: Served) -
     caller = Caller(proxied, headers={"host": HOST, "x-forwarded-for": "203.0.113.9"})
     caller.client.get("/")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("playground.rate_limits.Gate._enter", lambda gate, visitor: visitors.append(visitor))
+        patch.setattr(
+            "playground.rate_limits.Gate._enter", lambda gate, visitor, count: visitors.append(visitor)
+        )
         caller.join("send", message="hello").raise_for_status()
         assert within(10, lambda: bool(visitors))
     assert visitors == ["127.0.0.1"]
