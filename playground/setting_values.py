@@ -122,7 +122,7 @@ def read_adapter(label: str, text: str) -> tuple[str, str]:
 def read_remotes(label: str, texts: Sequence[str]) -> tuple[tuple[str, str | None], ...]:
     """Parse server addresses, each as ``URL`` or ``URL=MODEL``.
 
-    Raises InputError if an address is invalid or given twice.
+    Raises InputError if there is no address, or one is invalid or given twice.
     """
     remotes: dict[str, str | None] = {}
     for text in filter(str.strip, texts):
@@ -136,6 +136,8 @@ def read_remotes(label: str, texts: Sequence[str]) -> tuple[tuple[str, str | Non
         if address in remotes:
             raise InputError(f"{label} names the server {address} twice: remove one of the two.")
         remotes[address] = model
+    if not remotes:
+        raise InputError(f"{label} is empty: name a server such as http://127.0.0.1:8000, or leave it out.")
     return tuple(remotes.items())
 
 

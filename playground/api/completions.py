@@ -50,7 +50,11 @@ def read_prompts(value: Any) -> tuple[str, ...]:
         ApiError: it is neither, a text is empty, or there are too many.
     """
     texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
+    if texts == []:
+        raise ApiError(
+            400, "prompt must be a text or a list of texts, and this list is empty.", param="prompt"
+        )
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise ApiError(
             400, "prompt must be a text or a list of texts: token IDs are not supported.", param="prompt"
         )

@@ -26,7 +26,12 @@ def check_address(server: str, name: str = NAME, key: str = "the API key") -> st
         InputError: the address is invalid, or contains a user name, a password or an API key.
     """
     parts = split_address(server, name)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme in ("http", "https") and not parts.hostname:
+        raise InputError(
+            f"{_capitalize(name)} {hide_login(server)!r} has no host name: enter one such as "
+            "http://127.0.0.1:8000/v1."
+        )
+    if parts.scheme not in ("http", "https"):
         raise InputError(
             f"{_capitalize(name)} must begin with http:// or https://, not {clean(server, name)!r}."
         )

@@ -168,6 +168,7 @@ def test_content_may_be_a_list_of_texts(served: Served) -> None:
     ("prompt", "said"),
     [
         (None, "prompt must be a text or a list of texts"),
+        ([], "prompt must be a text or a list of texts, and this list is empty."),
         ([], "prompt must be"),
         ([1, 2, 3], "token IDs are not supported"),
         ([[1, 2]], "token IDs are not supported"),

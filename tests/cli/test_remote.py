@@ -22,7 +22,7 @@ def test_an_answer_that_is_cut_off_is_reported_by_its_lane(tmp_path: Path) -> No
     said = result.stderr.decode().splitlines()
     assert (result.returncode, len(said)) == (1, 1), said
     assert said[0].startswith("No lane answered message 1: The server at ")
-    assert "the connection ended before the answer was complete" in said[0]
+    assert "closed the connection before the answer was complete" in said[0]
 
 
 def test_a_server_that_does_not_run_is_one_sentence(tmp_path: Path) -> None:

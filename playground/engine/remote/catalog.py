@@ -69,7 +69,8 @@ def find_adapters(
         if server is None:
             where = " and ".join(server.address for server in servers)
             reason = (
-                f"The server at {where} does not serve {served!r}, named for adapter {name!r}: load it there."
+                f"The server at {where} does not serve {served!r}, named for adapter {name!r}: load it there"
+                f"{_list_modules(servers)}."
             )
             found[name] = _refuse(_make_card(name, served, base), reason)
         else:
@@ -84,6 +85,12 @@ def find_adapters(
         if adapter.server is not None:
             library.add(adapter.status.card)
     return found
+
+
+def _list_modules(servers: Sequence[Server]) -> str:
+    """Return the LoRA modules that can be named instead, as the end of a sentence; "" if there are none."""
+    names = [model.id for server in servers for model in server.models if model.parent is not None]
+    return f", or name one of {', '.join(names[:20])}" if names else ""
 
 
 def _read(name: str, served: str, server: Server, library: Library, base: str) -> ServedAdapter:

@@ -112,7 +112,7 @@ def _explain_connection(error: Exception) -> str:
         return "does not accept connections: check that it is running, and its port"
     if _says(error, "ConnectTimeout"):
         return "cannot be reached: check the address and the network"
-    return f"cannot be used: {CUT_OFF}: check that it is running, then try again"
+    return "closed the connection before the answer was complete: check that it is running, then try again"
 
 
 def _says(error: Exception, pattern: str) -> bool:

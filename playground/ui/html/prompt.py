@@ -90,7 +90,7 @@ def _render_waiting_meter(prompt: Prompt, room: int, names: Mapping[str, str]) -
     later = escape(f"000 of 0,000 tokens: {parts}; {format_number(room)} for the answer")
     return (
         '<div class="meter waiting"><div class="bar"></div><p>'
-        "<span>Tokens are counted once the model is loaded</span>"
+        "<span>Tokens are counted once the model is ready</span>"
         f'<span class="reserved" aria-hidden="true">{later}</span></p></div>'
     )
 

@@ -142,6 +142,12 @@ class PageLoad:
         updates |= self.lanes.redraw(state, values, self.lanes.ready)
         return {**updates, **self._apply_requested_preset(state)}
 
+    def watch(self) -> Updates:
+        """Return UI updates that show a lost server and wait until it is back; {} if none is lost."""
+        if not self.controller.session.status().is_retrying:
+            return {}
+        return {**self.topbar.draw_model(), self.timer: gr.Timer(active=True)}
+
     # --- Presets ------------------------------------------------------------------------------------
 
     def _apply_requested_preset(self, state: PageState) -> Updates:

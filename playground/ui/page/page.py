@@ -216,7 +216,15 @@ class Page:
         self._connect_dialogs(events)
 
     def _connect_features(self, events: PageEvents) -> None:
-        stream = AnswerStream(self.controller, events, self.lanes, self.conversation, self.composer.box)
+        stream = AnswerStream(
+            self.controller,
+            events,
+            self.lanes,
+            self.conversation,
+            self.composer.box,
+            self.load.watch,
+            [self.topbar.model, self.load.timer],
+        )
         self.conversation.connect(
             events,
             lanes=self.lanes,

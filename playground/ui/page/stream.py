@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from typing import Any
 
@@ -30,6 +30,8 @@ class AnswerStream:
         lanes: Lanes,
         conversation: ConversationView,
         box: gr.Textbox,
+        watch: Callable[[], Updates],
+        watched: Sequence[Any],
     ) -> None:
         """Store the components to update.
 
@@ -39,9 +41,12 @@ class AnswerStream:
             lanes: lanes in which the answers are shown.
             conversation: feature that renders turns.
             box: message box, which is cleared when a message is accepted.
+            watch: function that returns UI updates after the answers have ended, in case the model was lost.
+            watched: components updated by `watch`.
         """
         self.controller, self.events, self.lanes = controller, events, lanes
         self.conversation, self.box = conversation, box
+        self._watch, self._watched = watch, watched
         self._handlers: dict[Listener, Handler] = {}
 
     @property
@@ -84,7 +89,7 @@ class AnswerStream:
             **RAW,
             **options,
         )
-        ended = [*self.lanes.meters, *self.conversation.actions.outputs]
+        ended = [*self.lanes.meters, *self.conversation.actions.outputs, *self._watched]
         # "multiple", because the answers may end again before the page has received the first response.
         self.events.on(written.then, self.on_ended, ended, trigger_mode="multiple", **RAW)
 
@@ -177,6 +182,7 @@ class AnswerStream:
             # The next answers may already be streaming.
             **actions.draw(state, state.streaming),
             **actions.draw_buttons(state.streaming),
+            **self._watch(),
         }
         state.ending = state.streaming
         return updates

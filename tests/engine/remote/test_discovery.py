@@ -152,7 +152,7 @@ def test_an_adapter_that_is_not_served_says_so(serve: Serve, connect: Connect, t
     engine = connect(serve(hello), adapters=["mine=nowhere"])
     error = ask(engine, request(adapter="mine"))[0].error
     assert error is not None
-    assert "does not serve 'nowhere', named for adapter 'mine': load it there" in error
+    assert "does not serve 'nowhere', named for adapter 'mine': load it there, or name one of tuned." in error
     library = Library(base="base")
     session = Session(engine, library, Store(tmp_path))
     for spec in ("mine", "urial:adapter=mine"):
@@ -249,6 +249,8 @@ def test_the_starts_of_tokens_are_found(
             {"remotes": ["127.0.0.1:8000"]},
             "--remote must be a URL that begins with http:// or https://, or URL=MODEL, not '127.0.0.1:8000'",
         ),
+        ({"remotes": [""]}, "--remote is empty: name a server such as http://127.0.0.1:8000"),
+        ({"remotes": ["http://"]}, "'http://' has no host name: enter one such as"),
         ({"remotes": ["ftp://x"]}, "must be a URL that begins with http:// or https://"),
         ({"remotes": ["http://x:0"]}, "must be a number from 1 to 65535"),
         ({"remotes": ["http://me:secret@x/v1"]}, "Remove the user name and password"),

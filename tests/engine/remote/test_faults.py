@@ -173,7 +173,7 @@ def test_a_stream_that_is_dropped_keeps_what_came(serve: Serve, connect: Connect
     reply = ask(connect(serve(answer)), request())[0]
     assert (reply.finish, reply.text) == ("error", "Half an ans")
     assert reply.error is not None
-    assert "the connection ended before the answer was complete" in reply.error
+    assert "closed the connection before the answer was complete" in reply.error
 
 
 def test_a_stream_without_an_end_is_not_a_complete_answer(serve: Serve, connect: Connect) -> None:

@@ -71,3 +71,29 @@ def test_a_lane_says_what_its_server_ignores(
         expect(notice).to_have_text("min-p is not supported by this server: ignored.")
         expect(page.locator("#status-0")).to_contain_text("3 tokens")
         person.close()
+
+
+def test_an_open_page_shows_that_its_server_is_lost_and_back(
+    server: CompletionsServer, browser: Browser, tmp_path: Path
+) -> None:
+    with App(tmp_path / "data", "--remote", server.url) as app:
+        person = Person(browser, app.url, lanes=None)
+        page = person.page
+        person.go(f"{app.url}?lane=urial&lane=pocket-ift")
+        expect(page.locator("#model .chip.ready")).to_be_visible()
+        person.ask("What is the capital of Greece?")
+        port, answer = server.server_port, server.answer
+        server.answer = lambda asked, body: asked.drop()  # connections that are still open
+        server.end()
+        person.ask("And of Italy?")
+        expect(page.locator("#chat-0")).to_contain_text("does not accept connections")
+        expect(page.locator("#model .chip.failed")).to_contain_text("does not accept connections")
+        expect(page.locator("#meter-0")).to_contain_text("Tokens are counted once the model is ready")
+        back = CompletionsServer(answer, models=server.pages["/v1/models"], port=port)
+        expect(page.locator("#model .chip.ready")).to_contain_text("models/pocket")
+        expect(page.locator("#meter-0")).to_contain_text("of 4,096 tokens")
+        person.ask("And of Spain?")
+        expect(page.locator("#chat-1 .bot.message").last).to_contain_text("Athens is the capital.")
+        assert person.answers(0)[0].strip() == person.answers(0)[2].strip() != ""
+        back.end()
+        person.close()

@@ -144,7 +144,7 @@ def test_the_meter_of_a_prompt_that_does_not_fit_or_cannot_be_counted() -> None:
     over = html_prompt.render_meter(prompt, tokens(prompt), context=5, room=100)
     assert 'class="meter over"' in over
     assert "no room for an answer" in over
-    assert "once the model is loaded" in html_prompt.render_meter(prompt, None, context=None, room=100)
+    assert "once the model is ready" in html_prompt.render_meter(prompt, None, context=None, room=100)
     left_out = LeftOut(demos=1, tokens=7)
     assert "without the last demonstration" in html_prompt.render_meter(
         prompt, tokens(prompt), context=2000, room=1, left_out=left_out
@@ -200,7 +200,7 @@ def test_the_prompt_dialog_names_the_stop_rule_that_a_format_has() -> None:
 
 def test_the_meter_reserves_its_later_height_while_the_model_is_loading() -> None:
     drawn = html_prompt.render_meter(asked(), None, context=None, room=1256)
-    assert "<span>Tokens are counted once the model is loaded</span>" in drawn
+    assert "<span>Tokens are counted once the model is ready</span>" in drawn
     assert (
         '<span class="reserved" aria-hidden="true">000 of 0,000 tokens: instruction 000, demonstrations 000, '
         "message 000, cue 000; 1,256 for the answer</span>"
