@@ -261,12 +261,14 @@ def _render_below(
     acts.append(render_button("branch", number))
     if answer.text:
         acts.append(render_button("copy", number))
-    acts.append(render_button("judge", number))
+    has_output = bool(answer.text or answer.reply.raw_text) or answer.reply.error is None
+    if has_output:  # otherwise, there is nothing to judge and nothing after the stop
+        acts.append(render_button("judge", number))
     if answer.request is not None and not blind:
         acts.append(render_button("prompt", number))
     if answer.text:
         acts.append(render_button("raw", number, pressed=raw))
-    if answer.request is not None and not blind:
+    if answer.request is not None and not blind and has_output:
         acts.append(render_button("after", number))
     if not last:  # the metrics of the last answer are shown at the bottom of the lane
         continued = conversation.turns[number].continued_tokens(lane)

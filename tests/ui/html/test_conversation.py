@@ -107,6 +107,8 @@ def test_what_can_be_done_with_an_answer() -> None:
     more = ["branch", "copy", "judge", "prompt", "raw", "after"]
     assert acts(shown, 1) == ["edit", "retry", "extend", *more]
     assert "Cut off" in shown
+    failed = drawn(conversation(answer(Reply(finish="error", error="It broke."))))
+    assert acts(failed) == ["edit", "retry", "branch", "prompt"]
     assert acts(drawn(conversation(answer(Reply(text="b"))))) == [], "not while it is being written"
 
 
