@@ -42,6 +42,10 @@ SCRIPTS = (
 """Names of the scripts that run in the browser, in their order. `store` and `focus` are used by others."""
 PEOPLE_AT_ONCE = 64
 """Maximum number of concurrent streams. Each stream occupies a worker thread from time to time."""
+QUEUE_PAUSE = 0.01
+"""Seconds between looks into Gradio's queue of events. By default, Gradio looks there 1,000 times per second,
+even if nobody uses the page.
+"""
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 SPACES = "'self' https://huggingface.co https://*.hf.space"
 """Sites allowed to embed a Space in an iframe."""
@@ -79,6 +83,7 @@ def start(blocks: gr.Blocks, settings: Settings, port: int) -> None:
     """Serve `blocks` in the background and return immediately. Call `end` to stop serving."""
     host = settings.host
     blocks.queue(api_open=False)  # prevents clients from bypassing the queue
+    blocks._queue.sleep_when_free = QUEUE_PAUSE
     blocks.launch(
         server_name=f"[{host}]" if ":" in host and not host.startswith("[") else host,
         server_port=port,
