@@ -44,7 +44,7 @@ PEOPLE_AT_ONCE = 64
 """Maximum number of concurrent streams. Each stream occupies a worker thread from time to time."""
 QUEUE_PAUSE = 0.01
 """Seconds between looks into Gradio's queue of events. By default, Gradio looks there 1,000 times per second,
-even if nobody uses the page.
+even if the page is not used.
 """
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 SPACES = "'self' https://huggingface.co https://*.hf.space"
