@@ -44,23 +44,25 @@ def ask_for_error(server: ApiServer, **fields: Any) -> tuple[int, str]:
 
 
 def test_a_request_that_cannot_be_answered_is_the_clients_error(serve: Serve) -> None:
+    refusal = 400
+
     def refuse(asked: Asked, body: Body) -> None:
-        asked.fail(asked.server.refusal, "temperature must be at most 2")  # type: ignore[attr-defined]
+        asked.fail(refusal, "temperature must be at most 2")
 
     remote = CompletionsServer(refuse)
     server = serve(remote)
     for status in (400, 422):
-        remote.refusal = status  # type: ignore[attr-defined]
+        refusal = status
         code, sentence = ask_for_error(server, temperature=2.5)
         assert (code, "temperature must be at most 2" in sentence) == (400, True), sentence
-    remote.refusal = 500  # type: ignore[attr-defined]
+    refusal = 500
     assert ask_for_error(server)[0] == 500
-    remote.refusal = 401  # type: ignore[attr-defined]
+    refusal = 401
     assert ask_for_error(server)[0] == 500, "the key is the operator's"
     spec = "base:penalty_scope=answer,repetition_penalty=1.2"
     code, sentence = ask_for_error(server, model=spec)
     assert (code, "penalty_scope=answer is not supported" in sentence) == (400, True)
-    remote.refusal = 404  # type: ignore[attr-defined]
+    refusal = 404
     code, sentence = ask_for_error(server, model=f"nope@{remote.url}")
     assert (code, "does not serve the model 'nope'" in sentence) == (400, True), sentence
     remote.end()

@@ -74,10 +74,10 @@ def _explain(error: Exception, target: Target) -> str:
     import openai
 
     where = f"The server at {target.name}"
-    if isinstance(error, InputError):
-        return str(error)
     if isinstance(error, ServerError):
         return f"{where}: {error}."
+    if isinstance(error, InputError | OutsideError):
+        return str(error)
     if isinstance(error, StreamDamagedError):
         return f"{where} sent something that is not an answer in OpenAI's format: check the address."
     if isinstance(error, openai.APIStatusError):

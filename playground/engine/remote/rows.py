@@ -15,7 +15,7 @@ from playground.engine.remote.failures import CUT_OFF, ServerError, Target, expl
 from playground.engine.remote.transport import read_choice, read_events
 from playground.engine.text import Cutter
 from playground.servers.errors import message_of
-from playground.types import Delta, Done, Event, Finish, InputError, OutsideError, Reply, Request
+from playground.types import Delta, Done, Event, Finish, Reply, Request
 
 if TYPE_CHECKING:
     import openai
@@ -76,8 +76,7 @@ class Row:
 
     def fail(self, error: Exception, target: Target) -> None:
         """Finish the row with a sentence about an error; see `explain`."""
-        is_own = isinstance(error, InputError | OutsideError) and not isinstance(error, ServerError)
-        self.end("error", str(error) if is_own else explain(error, target), is_invalid_request(error))
+        self.end("error", explain(error, target), is_invalid_request(error))
 
     def _reply(self, finish: Finish, error: str | None = None) -> Reply:
         return Reply(
